@@ -1,0 +1,273 @@
+//! Tools: what they are, what they are asked and what they answer.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::id::{CallId, TurnId};
+use crate::role::Caller;
+
+/// What a tool reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// Nothing that is not in its arguments, or nothing that matters.
+    Nothing,
+    /// Things that belong to the owner.
+    Private,
+    /// Text that others wrote.
+    Untrusted,
+}
+
+/// What a tool changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Writes {
+    /// Nothing.
+    Nothing,
+    /// Files and memory of this assistant.
+    Local,
+    /// The world outside.
+    External,
+}
+
+/// The declared effects of a tool. What is not stated counts as the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    /// What it reads; untrusted unless stated.
+    #[serde(default = "worst_reads")]
+    pub reads: Reads,
+    /// What it writes; external unless stated.
+    #[serde(default = "worst_writes")]
+    pub writes: Writes,
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self { reads: worst_reads(), writes: worst_writes() }
+    }
+}
+
+fn worst_reads() -> Reads {
+    Reads::Untrusted
+}
+
+fn worst_writes() -> Writes {
+    Writes::External
+}
+
+/// A tool as the model and the admin see it. Pinned by the manifest that the admin approved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolSpec {
+    /// The full name, such as `workspace_read`.
+    pub name: String,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it does, for the model.
+    pub description: String,
+    /// JSON Schema (2020-12) of the arguments: an object schema.
+    pub input_schema: Value,
+    /// JSON Schema of the structured answer, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
+    /// What it reads and changes.
+    #[serde(default)]
+    pub effects: Effects,
+}
+
+/// One piece of a tool's answer (Model Context Protocol, tools, "Tool result").
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Content {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A JSON value.
+    Json {
+        /// The value.
+        value: Value,
+    },
+    /// A picture.
+    Image {
+        /// The bytes, base64.
+        data: String,
+        /// Its media type, such as `image/png`.
+        media_type: String,
+    },
+    /// A pointer to something that the reader may fetch.
+    ResourceLink {
+        /// Where it is.
+        uri: String,
+        /// What it is called.
+        name: String,
+        /// What it is.
+        description: Option<String>,
+        /// Its media type.
+        media_type: Option<String>,
+    },
+}
+
+impl Content {
+    /// A piece of text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into() }
+    }
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ToolOutput {
+    /// The pieces in order.
+    pub content: Vec<Content>,
+    /// The same as a JSON value, where the tool has an output schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub structured: Option<Value>,
+}
+
+impl ToolOutput {
+    /// An answer of one piece of text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: vec![Content::text(text)], structured: None }
+    }
+
+    /// All text and JSON pieces as one text, for people and for models without structured results.
+    pub fn as_text(&self) -> String {
+        let pieces = self.content.iter().map(|piece| match piece {
+            Content::Text { text } => text.clone(),
+            Content::Json { value } => value.to_string(),
+            Content::Image { media_type, .. } => format!("[{media_type}]"),
+            Content::ResourceLink { uri, name, .. } => format!("{name}: {uri}"),
+        });
+        pieces.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A limit of the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// Wall time, milliseconds.
+    Time,
+    /// CPU time, milliseconds.
+    Cpu,
+    /// Linear memory, bytes.
+    Memory,
+    /// The stack of the guest.
+    Stack,
+    /// Size of the answer, bytes.
+    Result,
+    /// Open handles.
+    Handles,
+    /// Bytes on a mount.
+    Files,
+    /// Bytes in the key-value store.
+    KeyValue,
+    /// Calls that wait for a free place.
+    Queue,
+}
+
+impl Limit {
+    /// What the limit bounds, with its unit, for a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Time => "wall time in milliseconds",
+            Self::Cpu => "CPU time in milliseconds",
+            Self::Memory => "memory in bytes",
+            Self::Stack => "stack depth",
+            Self::Result => "result size in bytes",
+            Self::Handles => "open handles",
+            Self::Files => "bytes in files",
+            Self::KeyValue => "bytes in the key-value store",
+            Self::Queue => "waiting calls",
+        }
+    }
+}
+
+/// Why a tool call gave no answer. `Display` is what the model is told; details are in the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ToolFailure {
+    /// The arguments do not fit; the text names the place.
+    #[error("invalid arguments: {0}")]
+    InvalidArguments(String),
+    /// What was asked for is not there.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// The tool, a grant or a role said no. The text tells the model no more than that.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// Something that the tool needs does not answer now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The tool tried and failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The tool broke: a trap or a panic. The text is short; the backtrace is in the log.
+    #[error("the tool broke: {0}")]
+    Broken(String),
+    /// The sandbox stopped it.
+    #[error("stopped at its limit of {value} ({})", limit.noun())]
+    LimitReached {
+        /// Which limit.
+        limit: Limit,
+        /// Its value, in the unit of [`Limit`].
+        value: u64,
+    },
+    /// Somebody asked for it to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// Our own fault.
+    #[error("internal error, see the log")]
+    Host(String),
+}
+
+impl ToolFailure {
+    /// A stable word for logs, metrics and `--json`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidArguments(_) => "invalid-arguments",
+            Self::NotFound(_) => "not-found",
+            Self::Denied(_) => "denied",
+            Self::Unavailable(_) => "unavailable",
+            Self::Failed(_) => "failed",
+            Self::Broken(_) => "broken",
+            Self::LimitReached { .. } => "limit-reached",
+            Self::Cancelled => "cancelled",
+            Self::Host(_) => "host",
+        }
+    }
+}
+
+/// One call on its way to whatever executes the tool. Built by the router alone.
+#[derive(Debug, Clone)]
+pub struct ToolCall {
+    /// This call.
+    pub id: CallId,
+    /// The turn that it belongs to.
+    pub turn: TurnId,
+    /// The tool's full name.
+    pub tool: String,
+    /// The arguments, already valid against the tool's schema.
+    pub arguments: Value,
+    /// Who caused it.
+    pub caller: Caller,
+    /// Wall time that it may take; `None` leaves it to the executor's own limit.
+    pub deadline: Option<Duration>,
+    /// Set when the turn is stopped.
+    pub cancel: CancellationToken,
+}
+
+/// The router's answer to whoever asked for a call. A tool's own failure is an answer too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolAnswer {
+    /// Whether `output` tells of a failure.
+    pub is_error: bool,
+    /// The answer, secrets taken out.
+    pub output: ToolOutput,
+}

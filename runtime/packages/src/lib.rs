@@ -1,0 +1,1 @@
+//! openpact-packages.

@@ -1,0 +1,3 @@
+//! OpenPact: a self-hosted AI assistant whose extensions cannot steal.
+
+fn main() {}
