@@ -1,3 +1,72 @@
 //! OpenPact: a self-hosted AI assistant whose extensions cannot steal.
+//!
+//! Six steps: the log, the cryptography, the configuration, building, running until a signal, and an orderly end.
 
-fn main() {}
+mod app;
+mod chat;
+mod cli;
+mod command;
+mod config;
+mod control;
+mod exit;
+mod log;
+mod present;
+mod session;
+mod signal;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use config::environment::Environment;
+use exit::{Code, Failure};
+use present::{Output, Style};
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let environment = Environment::read();
+    let output = Output::new(arguments.global.json, environment.colours());
+    let outcome = run(arguments, &environment, output);
+    outcome.map_or_else(|failure| fail(&failure, output, &environment), |()| ExitCode::SUCCESS)
+}
+
+fn run(arguments: cli::Arguments, environment: &Environment, output: Output) -> Result<(), Failure> {
+    // 1. The log.
+    let colours = environment.colours() && std::io::stderr().is_terminal();
+    let level = arguments.global.log_level.clone();
+    let log = log::install(level, colours).map_err(|why| Failure::new(Code::Usage, why))?;
+    // 2. The cryptography.
+    rustls::crypto::ring::default_provider().install_default().expect("nothing was installed before");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::doing("the threads of the program cannot be started"))?;
+    let outcome = runtime.block_on(async {
+        let work = match command::plan(arguments.command, output)? {
+            command::Plan::Local(work) => return work.run(output).await,
+            command::Plan::Program(work) => work,
+        };
+        // 3. The configuration.
+        let settings = session::Settings::load(&arguments.global, environment)?;
+        log.configure(settings.log());
+        // 4. Building, 5. running until it is done or a signal comes, 6. the end.
+        let session = session::Session::build(settings, &log, output);
+        session.run(work).await
+    });
+    // Whatever is left hangs on a terminal or a socket that nobody waits for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Says what went wrong, as people or programs read it.
+fn fail(failure: &Failure, output: Output, environment: &Environment) -> ExitCode {
+    if output.json {
+        output.value(&serde_json::json!({ "error": failure }));
+    }
+    let colours = environment.colours() && std::io::stderr().is_terminal();
+    let head = Output { json: false, colours }.styled("error:", Style::Red);
+    let message = openpact_model::text::terminal(&failure.message);
+    if !message.is_empty() {
+        present::complain(&format!("{head} {message}"));
+    }
+    failure.code.into()
+}

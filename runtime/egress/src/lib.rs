@@ -1,1 +1,119 @@
-//! openpact-egress.
+//! The one door to the network: every byte to or from it on behalf of a component, a script, a tool or an engine
+//! passes here. A grant decides where a request may go, the address guard where it may connect; credentials are put
+//! in on the way out and taken out of everything that comes back; every request leaves a line in the audit log.
+
+pub mod address;
+pub mod credential;
+mod decide;
+mod door;
+mod error;
+mod exchange;
+mod header;
+mod limit;
+pub mod redact;
+mod request;
+mod response;
+pub mod rule;
+mod send;
+mod transport;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use openpact_model::clock::Clock;
+use openpact_model::port::AuditSink;
+use openpact_model::principal::Principal;
+use openpact_model::random::Random;
+use openpact_model::secret::SecretSource;
+use url::Url;
+
+pub use door::{Door, Grant};
+pub use error::{Denial, Error, Hidden, Part, Phase};
+pub use header::is_forbidden as is_forbidden_header;
+pub use limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, DEFAULT_TOTAL, Options};
+pub use request::{empty, full, request};
+pub use response::FinalUrl;
+pub use transport::{Lookup, SystemLookup};
+
+use transport::Transport;
+
+/// The body of a request or of an answer.
+pub type Body = UnsyncBoxBody<Bytes, Error>;
+
+/// How the door is built.
+pub struct Config {
+    /// A PEM file with further certificate authorities.
+    pub extra_ca: Option<PathBuf>,
+    /// The longest time to find an address, connect, and shake hands.
+    pub connect: Duration,
+    /// Exchanges of one principal at once; further ones wait.
+    pub concurrent: usize,
+    /// A proxy that every connection goes through, as `http://HOST:PORT`. Names are still looked up and judged here
+    /// where they can be; which address the proxy then connects to is beyond this program.
+    pub proxy: Option<Url>,
+    /// What turns names into addresses; the system's resolver unless set.
+    pub lookup: Option<Arc<dyn Lookup>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { extra_ca: None, connect: Duration::from_secs(10), concurrent: 32, proxy: None, lookup: None }
+    }
+}
+
+/// What the door needs from others.
+#[derive(Clone)]
+pub struct Ports {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for references.
+    pub random: Arc<dyn Random>,
+    /// Where every request is recorded.
+    pub audit: Arc<dyn AuditSink>,
+    /// The secrets.
+    pub secrets: Arc<dyn SecretSource>,
+}
+
+/// What all doors share.
+pub(crate) struct Shared {
+    pub(crate) ports: Ports,
+    pub(crate) transport: Transport,
+    pub(crate) concurrent: usize,
+}
+
+/// Makes doors.
+#[derive(Clone)]
+pub struct Egress {
+    shared: Arc<Shared>,
+}
+
+impl Config {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] where the CA file or the proxy cannot be used.
+    pub fn build(self, ports: Ports) -> Result<Egress, Error> {
+        if let Some(proxy) = &self.proxy {
+            transport::check_proxy(proxy)?;
+        }
+        let tls = transport::tls(self.extra_ca.as_deref())?;
+        let lookup = self.lookup.unwrap_or_else(|| Arc::new(SystemLookup));
+        let transport = Transport { lookup, tls, connect: self.connect, proxy: self.proxy };
+        Ok(Egress { shared: Arc::new(Shared { ports, transport, concurrent: self.concurrent }) })
+    }
+}
+
+impl Egress {
+    /// Whether the addresses that are checked are those that are connected to. They are not behind a proxy.
+    pub fn pins_addresses(&self) -> bool {
+        self.shared.transport.proxy.is_none()
+    }
+
+    /// The door of `principal`, with connections of its own.
+    pub fn door(&self, principal: Principal, grants: Vec<Grant>) -> Arc<Door> {
+        Arc::new(Door::new(self.shared.clone(), principal, grants))
+    }
+}

@@ -1,8 +1,14 @@
 //! AI engines behind one trait. An engine turns a user's turn into a stream of [`Event`]s; it knows nothing of chat
 //! platforms and nothing of components: tools are called through [`openpact_model::port::ToolCaller`].
 
+pub mod builtin;
+mod conversation;
+pub mod direct;
 pub mod event;
+mod fault;
 pub mod session;
+mod tool;
+mod turn;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -145,10 +151,17 @@ pub enum Error {
     /// The session runs a turn already.
     #[error("this session is still answering; wait, or say stop")]
     Busy,
-    /// The store did not work.
-    #[error("the data directory could not be read or written; the log says why")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store did not work; its own words tell what to do.
+    #[error(transparent)]
+    Store(Box<dyn std::error::Error + Send + Sync>),
     /// The provider did not answer as it should; one line that says what to do.
     #[error("{0}")]
     Provider(String),
+}
+
+impl Error {
+    fn store(error: openpact_store::Error) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "the sessions could not be read or stored");
+        Self::Store(Box::new(error))
+    }
 }

@@ -1,0 +1,39 @@
+//! Write tool components for OpenPact.
+//!
+//! A tool is a type with typed arguments; [`export!`] turns one or more of them into a component. Everything that a
+//! tool may touch is an import that the admin sees and grants: what is not used is not imported.
+//!
+//! This is a whole component:
+//!
+#![doc = concat!("```\n", include_str!("../examples/hello.rs"), "```")]
+//!
+//! The crate is a `cdylib` (the component) and, so that its tests run natively, an `rlib` too. Outside a component the
+//! imports ([`log`], [`settings`], [`kv`], [`credentials`]) act on a stand-in of the calling thread, so that a test
+//! needs no host; `http` answers that there is no network.
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod bindings;
+pub mod clock;
+pub mod credentials;
+mod error;
+#[doc(hidden)]
+pub mod export;
+pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod kv;
+pub mod log;
+mod output;
+pub mod part;
+mod schema;
+pub mod settings;
+mod tool;
+
+pub use error::{Error, Result};
+pub use output::{Content, Link, Output};
+pub use schema::schema_of;
+pub use schemars;
+pub use serde;
+pub use serde_json;
+pub use tool::{Description, Effects, Reads, Tool, Writes, describe};

@@ -1,0 +1,14 @@
+//! `openpact:host@0.1.0` and `openpact:tool@0.1.0`, world `tool-component`.
+#![expect(missing_docs, reason = "generated code: the documentation is in the WIT files")]
+
+wasmtime::component::bindgen!({
+    path: ["../../wit/io", "../../wit/host", "../../wit/tool"],
+    world: "openpact:tool/tool-component",
+    imports: {
+        "openpact:host/log.log": trappable,
+        "openpact:host/settings.get": trappable,
+        "openpact:host/credentials.reference": trappable,
+        default: async | trappable,
+    },
+    exports: { default: async },
+});

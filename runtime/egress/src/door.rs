@@ -1,0 +1,166 @@
+//! A principal's door: its grants, its connections, its share of everything.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use openpact_model::principal::Principal;
+use openpact_model::secret::{SecretName, SecretSnapshot, SecretValue};
+use tokio::sync::Semaphore;
+
+use crate::Shared;
+use crate::credential::{Placement, References, Unavailable};
+use crate::error::Error;
+use crate::limit::Bucket;
+use crate::redact::{Redactor, Scope};
+use crate::rule::{Matcher, Rule};
+
+/// What an admin allows a principal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Where it may go. Its `credential=` names the credential.
+    pub rule: Rule,
+    /// Where in a request the credential stands.
+    pub placement: Option<Placement>,
+    /// The secret behind the credential.
+    pub secret: Option<SecretName>,
+}
+
+/// Grants with what is derived from them.
+#[derive(Default)]
+pub(crate) struct GrantSet {
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) matcher: Matcher,
+    pub(crate) buckets: Vec<Option<Arc<Bucket>>>,
+}
+
+/// The one way to the network for one principal.
+pub struct Door {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) principal: Principal,
+    grants: RwLock<Arc<GrantSet>>,
+    /// One client, and so one pool of connections, for each set of private ranges: a connection that one grant
+    /// allowed is never there for another to find.
+    clients: Mutex<HashMap<Vec<IpNet>, reqwest::Client>>,
+    redactor: Mutex<Option<Arc<Redactor>>>,
+    pub(crate) places: Arc<Semaphore>,
+    counting_until: Mutex<Option<Timestamp>>,
+}
+
+impl Door {
+    pub(crate) fn new(shared: Arc<Shared>, principal: Principal, grants: Vec<Grant>) -> Self {
+        let places = Arc::new(Semaphore::new(shared.concurrent));
+        let door = Self {
+            shared,
+            principal,
+            grants: RwLock::default(),
+            clients: Mutex::default(),
+            redactor: Mutex::default(),
+            places,
+            counting_until: Mutex::default(),
+        };
+        door.set_grants(grants);
+        door
+    }
+
+    /// Whose door it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The grants as they are now.
+    pub fn grants(&self) -> Vec<Grant> {
+        self.set().grants.clone()
+    }
+
+    /// Puts other grants in place; requests that start from now on are judged by them. A rule that stays keeps its
+    /// rate's state, so that setting grants again gives no fresh burst.
+    pub fn set_grants(&self, grants: Vec<Grant>) {
+        let mut current = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = |rule: &Rule| {
+            let place = current.grants.iter().position(|grant| grant.rule == *rule)?;
+            current.buckets[place].clone()
+        };
+        let buckets = grants.iter().map(|Grant { rule, .. }| {
+            kept(rule).or_else(|| rule.rate.map(|rate| Arc::new(Bucket::new(rate))))
+        });
+        let buckets = buckets.collect();
+        let matcher = Matcher::new(grants.iter().map(|grant| grant.rule.clone()).collect());
+        *current = Arc::new(GrantSet { grants, matcher, buckets });
+        // Connections to private addresses must not outlive the grant that allowed them.
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Count mode: until then, a request that no grant allows goes on, and its record says that it would have been
+    /// denied. The address guard, the scan for secrets and all limits hold as ever. Only an admin may ask for this.
+    pub fn count_until(&self, until: Option<Timestamp>) {
+        *self.counting_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    pub(crate) fn is_counting(&self) -> bool {
+        let until = *self.counting_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| self.shared.ports.clock.now() < until)
+    }
+
+    /// Credential references for one instance of a guest.
+    pub fn credentials(self: &Arc<Self>) -> References {
+        References::new(self.clone(), self.shared.ports.random.clone())
+    }
+
+    /// Takes this principal's secrets out of texts, such as a guest's log lines.
+    pub fn redactor(&self) -> Arc<Redactor> {
+        self.redactor_for(&self.shared.ports.secrets.snapshot())
+    }
+
+    pub(crate) fn redactor_for(&self, snapshot: &SecretSnapshot) -> Arc<Redactor> {
+        let mut cached = self.redactor.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some(redactor) if redactor.generation() == snapshot.generation => redactor.clone(),
+            _ => {
+                let redactor = Arc::new(Redactor::new(snapshot, Scope::Principal(&self.principal)));
+                *cached = Some(redactor.clone());
+                redactor
+            }
+        }
+    }
+
+    pub(crate) fn set(&self) -> Arc<GrantSet> {
+        self.grants.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn check_credential(&self, name: &str) -> Result<(), Unavailable> {
+        let set = self.set();
+        let mut granted =
+            set.grants.iter().filter(|grant| grant.rule.credential.as_deref() == Some(name)).peekable();
+        if granted.peek().is_none() {
+            return Err(Unavailable::NotGranted(name.to_owned()));
+        }
+        let snapshot = self.shared.ports.secrets.snapshot();
+        let supplied = granted.any(|grant| self.secret_of(grant, &snapshot).is_some());
+        if supplied { Ok(()) } else { Err(Unavailable::NotSupplied(name.to_owned())) }
+    }
+
+    /// The value behind a grant's credential, where there is one and it is bound to this principal.
+    pub(crate) fn secret_of(&self, grant: &Grant, snapshot: &SecretSnapshot) -> Option<SecretValue> {
+        let entry = snapshot.entries.get(grant.secret.as_ref()?)?;
+        entry.principals.contains(&self.principal).then(|| entry.value.clone())
+    }
+
+    pub(crate) fn client(&self, private: &[IpNet]) -> Result<reqwest::Client, Error> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(private) {
+            return Ok(client.clone());
+        }
+        let client = self.shared.transport.client(private.into())?;
+        clients.insert(private.to_vec(), client.clone());
+        Ok(client)
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! The record of one exchange: every request and every hop leaves exactly one line in the audit log, however it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use http::StatusCode;
+use openpact_model::audit::{Event, Verdict};
+use openpact_model::clock::Clock;
+use openpact_model::port::AuditSink;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use crate::error::Error;
+
+/// What the audit log calls a request.
+pub(crate) const KIND: &str = "egress.request";
+
+/// One request on its way. Recorded by [`Exchange::finish`], or when dropped.
+pub(crate) struct Exchange {
+    audit: Arc<dyn AuditSink>,
+    clock: Arc<dyn Clock>,
+    /// Kept because a guest may be dropped outside of the runtime.
+    runtime: Handle,
+    start: Instant,
+    /// `None` once it is recorded.
+    event: Option<Event>,
+    status: Option<StatusCode>,
+    /// Bytes of the request's body that have left.
+    pub(crate) sent: Arc<AtomicU64>,
+    /// Bytes of the answer's body, decoded.
+    pub(crate) received: u64,
+}
+
+impl Exchange {
+    /// Starts the record; the event's verdict is set at the end.
+    pub(crate) fn begin(audit: Arc<dyn AuditSink>, clock: Arc<dyn Clock>, event: Event) -> Self {
+        Self {
+            audit,
+            start: clock.monotonic(),
+            clock,
+            runtime: Handle::current(),
+            event: Some(event),
+            status: None,
+            sent: Arc::default(),
+            received: 0,
+        }
+    }
+
+    /// Adds a fact.
+    pub(crate) fn note(&mut self, key: &str, value: impl Into<Value>) {
+        if let Some(event) = &mut self.event {
+            event.detail.insert(key.to_owned(), value.into());
+        }
+    }
+
+    /// The answer has begun.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Records how it ended. The record is written even when the caller is dropped while waiting for it.
+    ///
+    /// # Errors
+    /// [`Error::Audit`].
+    pub(crate) async fn finish(&mut self, outcome: Result<(), &Error>) -> Result<(), Error> {
+        let Some(event) = self.complete(outcome) else { return Ok(()) };
+        let audit = self.audit.clone();
+        let written = self.runtime.spawn(async move { audit.record(event).await }).await;
+        match written {
+            Ok(written) => written.map_err(Error::Audit),
+            Err(error) => Err(Error::Setup(format!("the audit log broke: {error}"))),
+        }
+    }
+
+    fn complete(&mut self, outcome: Result<(), &Error>) -> Option<Event> {
+        let mut event = self.event.take()?;
+        let mut set = |key: &str, value: Value| event.detail.insert(key.to_owned(), value);
+        if let Some(status) = self.status {
+            set("status", status.as_u16().into());
+        }
+        set("sent", self.sent.load(Ordering::Relaxed).into());
+        set("received", self.received.into());
+        let elapsed = self.clock.since(self.start).as_millis();
+        set("ms", u64::try_from(elapsed).unwrap_or(u64::MAX).into());
+        event.verdict = match outcome {
+            Ok(()) => Verdict::Allowed,
+            Err(error) => {
+                set("error", error.code().into());
+                set("reason", error.to_string().into());
+                if let Some(hidden) = error.admin() {
+                    hidden.detail.as_ref().map(|detail| set("detail", detail.as_str().into()));
+                    hidden.rule.as_ref().map(|rule| set("allow", rule.as_str().into()));
+                }
+                if error.is_denial() { Verdict::Denied } else { Verdict::Failed }
+            }
+        };
+        Some(event)
+    }
+}
+
+impl Drop for Exchange {
+    /// The caller went away: before the answer, or without reading all of it.
+    fn drop(&mut self) {
+        if self.event.is_none() {
+            return;
+        }
+        self.note("abandoned", true);
+        let Some(mut event) = self.complete(Ok(())) else { return };
+        if self.status.is_none() {
+            event.verdict = Verdict::Failed;
+        }
+        let audit = self.audit.clone();
+        self.runtime.spawn(async move {
+            if let Err(error) = audit.record(event).await {
+                tracing::error!(%error, "a request that was abandoned could not be recorded");
+            }
+        });
+    }
+}

@@ -1,0 +1,319 @@
+//! Answers: decoded, bounded in size and time, with the values of secrets taken out.
+
+use std::io;
+use std::pin::Pin;
+
+use async_compression::tokio::bufread::{
+    BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
+};
+use async_compression::zstd::DParameter;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use http::header::{self as names, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use tokio::io::{AsyncBufRead, AsyncRead, BufReader};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use crate::Body;
+use crate::error::{Error, Part, Phase};
+use crate::exchange::Exchange;
+use crate::header;
+use crate::limit::Times;
+use crate::redact::{self, Redactor};
+use crate::request::as_u64;
+use crate::transport::classify;
+
+/// Decoded bytes that are handed on at once.
+const PIECE: usize = 16 * 1024;
+/// Encodings that an answer may have on top of each other.
+const MAX_ENCODINGS: usize = 2;
+/// The largest window of zstd, as a power of two: 8 MiB (RFC 9659).
+const ZSTD_WINDOW: u32 = 23;
+
+/// The address of the page that answered after all redirects, without its query; an extension of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalUrl(pub String);
+
+/// What an answer needs on its way to the guest.
+pub(crate) struct Delivery {
+    pub(crate) host: String,
+    pub(crate) method: Method,
+    pub(crate) limit: u64,
+    pub(crate) times: Times,
+    pub(crate) deadline: Instant,
+    pub(crate) exchange: Exchange,
+    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) final_url: FinalUrl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Gzip,
+    Brotli,
+    Zstd,
+    Deflate,
+}
+
+/// Builds the guest's answer. An error has been recorded.
+pub(crate) async fn deliver(
+    response: reqwest::Response,
+    mut delivery: Delivery,
+    redactor: &Redactor,
+) -> Result<http::Response<Body>, Error> {
+    match prepare(&response, &delivery) {
+        Err(error) => {
+            delivery.exchange.finish(Err(&error)).await?;
+            Err(error)
+        }
+        Ok(encodings) => {
+            let headers =
+                clean_headers(response.headers(), &delivery.method, !encodings.is_empty(), redactor);
+            let mut answer = http::Response::new(());
+            *answer.status_mut() = response.status();
+            *answer.version_mut() = response.version();
+            *answer.headers_mut() = headers;
+            answer.extensions_mut().insert(delivery.final_url.clone());
+            let pieces = Pieces::new(response, encodings, delivery, redactor);
+            Ok(answer.map(|()| pieces.into_body()))
+        }
+    }
+}
+
+/// The encodings to undo, outermost last; or why this answer is not passed on.
+fn prepare(response: &reqwest::Response, delivery: &Delivery) -> Result<Vec<Encoding>, Error> {
+    if header::size(response.headers()) > header::MAX_RESPONSE_BYTES {
+        let limit = as_u64(header::MAX_RESPONSE_BYTES);
+        return Err(Error::TooLarge { part: Part::ResponseHeaders, limit });
+    }
+    if has_no_body(&delivery.method, response.status()) {
+        return Ok(Vec::new());
+    }
+    if response.content_length().is_some_and(|length| length > delivery.limit) {
+        return Err(Error::TooLarge { part: Part::Response, limit: delivery.limit });
+    }
+    encodings(response.headers()).map_err(|why| Error::Remote { host: delivery.host.clone(), why })
+}
+
+fn has_no_body(method: &Method, status: StatusCode) -> bool {
+    *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn encodings(headers: &HeaderMap) -> Result<Vec<Encoding>, String> {
+    let mut encodings = Vec::new();
+    for value in headers.get_all(names::CONTENT_ENCODING) {
+        let text = value.to_str().map_err(|_| "its encoding has no name".to_owned())?;
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            encodings.push(match name.to_ascii_lowercase().as_str() {
+                "identity" => continue,
+                "gzip" | "x-gzip" => Encoding::Gzip,
+                "br" => Encoding::Brotli,
+                "zstd" => Encoding::Zstd,
+                "deflate" => Encoding::Deflate,
+                // What cannot be decoded cannot be searched for secrets.
+                _ => return Err("its encoding is none of those asked for".to_owned()),
+            });
+        }
+    }
+    if encodings.len() > MAX_ENCODINGS {
+        return Err(format!("it is encoded more than {MAX_ENCODINGS} times"));
+    }
+    Ok(encodings)
+}
+
+fn clean_headers(headers: &HeaderMap, method: &Method, decoded: bool, redactor: &Redactor) -> HeaderMap {
+    let mut clean = HeaderMap::new();
+    for (name, value) in headers {
+        let of_wire = header::is_forbidden(name)
+            || (decoded && *name == names::CONTENT_ENCODING)
+            || (*name == names::CONTENT_LENGTH
+                && *method != Method::HEAD
+                && (decoded || !redactor.is_empty()));
+        if of_wire || redactor.find(name.as_str().as_bytes()).is_some() {
+            continue;
+        }
+        let value = HeaderValue::from_bytes(&redactor.redact_bytes(value.as_bytes()));
+        if let Ok(value) = value {
+            clean.append(name, value);
+        }
+    }
+    clean
+}
+
+type Wire = BoxStream<'static, Result<Bytes, Error>>;
+
+/// The bytes as they come, each wait bounded.
+fn wire(response: reqwest::Response, host: String, times: Times, deadline: Instant) -> Wire {
+    let chunks = Box::pin(response.bytes_stream());
+    stream::unfold(Some((chunks, host)), move |state| async move {
+        let (mut chunks, host) = state?;
+        let by = deadline.min(Instant::now() + times.between_bytes);
+        match tokio::time::timeout_at(by, chunks.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some((chunks, host)))),
+            Ok(Some(Err(error))) => Some((Err(classify(&error, &host)), None)),
+            Err(_) => Some((Err(late(by == deadline, times)), None)),
+        }
+    })
+    .fuse()
+    .boxed()
+}
+
+fn late(total: bool, times: Times) -> Error {
+    if total {
+        Error::Timeout { phase: Phase::Total, after: times.total }
+    } else {
+        Error::Timeout { phase: Phase::BetweenBytes, after: times.between_bytes }
+    }
+}
+
+enum Source {
+    /// Nothing was read yet: whether there is anything to decode is not known.
+    Waiting(Wire, Vec<Encoding>),
+    Plain(Wire),
+    Decoded(Box<ReaderStream<Pin<Box<dyn AsyncRead + Send>>>>),
+}
+
+/// The pieces of an answer.
+struct Pieces {
+    source: Option<Source>,
+    clean: redact::Stream,
+    host: String,
+    limit: u64,
+    exchange: Exchange,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pieces {
+    fn new(
+        response: reqwest::Response,
+        encodings: Vec<Encoding>,
+        delivery: Delivery,
+        redactor: &Redactor,
+    ) -> Self {
+        let wire = wire(response, delivery.host.clone(), delivery.times, delivery.deadline);
+        Self {
+            source: Some(Source::Waiting(wire, encodings)),
+            clean: redactor.stream(),
+            host: delivery.host,
+            limit: delivery.limit,
+            exchange: delivery.exchange,
+            _place: delivery.place,
+        }
+    }
+
+    fn into_body(self) -> Body {
+        let frames = stream::unfold(self, |mut pieces| async move {
+            let piece = pieces.next().await?;
+            Some((piece.map(Frame::data), pieces))
+        });
+        BodyExt::boxed_unsync(StreamBody::new(frames))
+    }
+
+    /// The next piece for the guest. The record is written before the end, or the error, is told.
+    async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        loop {
+            self.source.as_ref()?;
+            match self.read().await {
+                Ok(Some(bytes)) => {
+                    let clean = self.clean.push(bytes);
+                    if !clean.is_empty() {
+                        return Some(Ok(clean));
+                    }
+                }
+                Ok(None) => {
+                    self.source = None;
+                    let rest = self.clean.finish();
+                    if let Err(error) = self.exchange.finish(Ok(())).await {
+                        return Some(Err(error));
+                    }
+                    return (!rest.is_empty()).then_some(Ok(rest));
+                }
+                Err(error) => {
+                    self.source = None;
+                    let recorded = self.exchange.finish(Err(&error)).await;
+                    return Some(Err(recorded.err().unwrap_or(error)));
+                }
+            }
+        }
+    }
+
+    /// The next decoded bytes.
+    async fn read(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(Source::Waiting(..)) = &self.source
+            && let Some(Source::Waiting(wire, encodings)) = self.source.take()
+        {
+            self.source = Some(begin(wire, &encodings).await?);
+        }
+        let bytes = match &mut self.source {
+            Some(Source::Plain(wire)) => wire.next().await.transpose()?,
+            Some(Source::Decoded(reader)) => {
+                let bytes = reader.next().await.transpose();
+                bytes.map_err(|error| from_reader(error, &self.host))?
+            }
+            Some(Source::Waiting(..)) | None => None,
+        };
+        self.exchange.received += bytes.as_ref().map_or(0, |bytes| as_u64(bytes.len()));
+        if self.exchange.received > self.limit {
+            return Err(Error::TooLarge { part: Part::Response, limit: self.limit });
+        }
+        Ok(bytes)
+    }
+}
+
+/// Puts the decoders in front of the wire. An empty body is not decoded: servers name an encoding there too.
+async fn begin(mut wire: Wire, encodings: &[Encoding]) -> Result<Source, Error> {
+    if encodings.is_empty() {
+        return Ok(Source::Plain(wire));
+    }
+    let first = loop {
+        match wire.next().await.transpose()? {
+            Some(bytes) if bytes.is_empty() => {}
+            Some(bytes) => break bytes,
+            None => return Ok(Source::Plain(wire)),
+        }
+    };
+    let start = first.first().copied().unwrap_or_default();
+    let chunks = stream::iter([Ok(first)]).chain(wire).map(|chunk| chunk.map_err(io::Error::other));
+    let mut reader: Pin<Box<dyn AsyncRead + Send>> = Box::pin(StreamReader::new(chunks));
+    for (undone, encoding) in encodings.iter().rev().enumerate() {
+        // Some servers send bare deflate data where zlib is meant (RFC 9110, section 8.4.1.2).
+        let bare = undone == 0 && (start & 0x0f != 8 || start >> 4 > 7);
+        reader = decoder(BufReader::with_capacity(PIECE, reader), *encoding, bare);
+    }
+    Ok(Source::Decoded(Box::new(ReaderStream::with_capacity(reader, PIECE))))
+}
+
+fn decoder<R>(reader: R, encoding: Encoding, bare: bool) -> Pin<Box<dyn AsyncRead + Send>>
+where
+    R: AsyncBufRead + Send + Unpin + 'static,
+{
+    match encoding {
+        Encoding::Gzip => {
+            let mut decoder = GzipDecoder::new(reader);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Encoding::Brotli => Box::pin(BrotliDecoder::new(reader)),
+        Encoding::Zstd => {
+            let mut decoder = ZstdDecoder::with_params(reader, &[DParameter::window_log_max(ZSTD_WINDOW)]);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Encoding::Deflate if bare => Box::pin(DeflateDecoder::new(reader)),
+        Encoding::Deflate => Box::pin(ZlibDecoder::new(reader)),
+    }
+}
+
+/// An error of the decoder, or ours that passed through it.
+fn from_reader(error: io::Error, host: &str) -> Error {
+    let text = error.to_string();
+    let own = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
+    own.map_or_else(
+        || Error::Remote { host: host.to_owned(), why: format!("it cannot be decoded: {text}") },
+        |own| *own,
+    )
+}

@@ -1,0 +1,10 @@
+//! The engines, from outside, against a scripted model and real stores. One program, since linking is what takes time.
+
+#[cfg(test)]
+mod builtin;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod direct;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,73 @@
+//! Asking a guest for its tools, when it is packed.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use openpact_bindings::v0_1_0::ToolComponentPre;
+use openpact_model::id::{ComponentName, TurnId};
+use openpact_model::principal::Principal;
+use openpact_model::role::Role;
+use openpact_model::tool::ToolSpec;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::{self, Answer, Budget, Job, Stopped};
+use crate::deployment::Limits;
+use crate::error::Error;
+use crate::failure::classify;
+use crate::filesystem::{Files, Mounts};
+use crate::host::Shared;
+use crate::import::settings::Settings;
+use crate::ledger::Ledger;
+use crate::meter::{Meter, Metered};
+use crate::output;
+use crate::state::{Parts, State};
+use crate::stdio::{Capture, Source};
+
+/// Runs `list-tools` with nothing granted, and waits for it.
+pub(crate) fn run(shared: &Arc<Shared>, pre: ToolComponentPre<State>) -> Result<Vec<ToolSpec>, Error> {
+    let refuse = |why: String| Error::Describe { why };
+    let name: ComponentName = "unpacked".parse().expect("a valid name");
+    let source = Source { component: name.clone(), turn: TurnId::from_stored("describe") };
+    let limits = Arc::new(Limits::default());
+    let ledger = Arc::new(Ledger::new(Capture::new(source, limits.output, Arc::new(str::to_owned))));
+    let mounts = Mounts::new(&[], Arc::clone(&shared.spaces), Arc::clone(&shared.clock))?;
+    let state = State::new(Parts {
+        ledger: Arc::clone(&ledger),
+        files: Files::new(Arc::new(mounts), Role::Guest, Arc::clone(&ledger)),
+        settings: Arc::new(Settings::new(None, &[], &serde_json::Map::new())),
+        principal: Principal::Component(name),
+        key_value: Arc::clone(&shared.key_value),
+        kv_quota: 0,
+        requested_credentials: Arc::new([]),
+        door: None,
+        memory: limits.memory,
+        handles: limits.handles,
+    });
+    let meter = Arc::new(Meter::default());
+    let budget = Budget {
+        deadline: shared.clock.monotonic() + limits.wall,
+        wall: limits.wall,
+        limits: Arc::clone(&limits),
+        meter: Arc::clone(&meter),
+        clock: Arc::clone(&shared.clock),
+        cancel: CancellationToken::new(),
+        stop: CancellationToken::new(),
+    };
+    let places = Arc::clone(&shared.places);
+    let run = Metered::new(meter, call::run(shared.engine.clone(), pre, state, budget, Job::List));
+    let (sender, receiver) = sync_channel(1);
+    // A channel of the standard library, so that it can be waited for with and without an async runtime around.
+    shared.runtime.spawn(async move {
+        let place = places.acquire_owned().await;
+        let result = run.await;
+        drop(place);
+        drop(sender.send(result));
+    });
+    let failed = |error: &wasmtime::Error| refuse(classify(error, &limits, &ledger).to_string());
+    match receiver.recv() {
+        Ok(Ok(Answer::Listed(tools))) => output::listed(tools).map_err(refuse),
+        Ok(Ok(Answer::Called(_))) | Err(_) => Err(refuse("the host failed while it ran; see the log".into())),
+        Ok(Err(Stopped::Cancelled)) => Err(refuse("it was stopped".into())),
+        Ok(Err(Stopped::Error(error))) => Err(failed(&error)),
+    }
+}

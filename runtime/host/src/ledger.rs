@@ -1,0 +1,113 @@
+//! What is noted about one call while it runs, and outlives its instance.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use openpact_model::tool::{Limit, ToolFailure};
+
+use crate::failure::LimitHit;
+use crate::stdio::Capture;
+
+/// The record of one call.
+pub(crate) struct Ledger {
+    peak_memory: AtomicU64,
+    requests: AtomicU32,
+    capture: Arc<Mutex<Capture>>,
+    refused: Mutex<Option<Refusal>>,
+}
+
+/// The first thing that the host refused a guest with an ordinary error. When the guest then gives up, this is why.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    Limit(LimitHit),
+    Denied,
+}
+
+impl Ledger {
+    pub(crate) fn new(capture: Capture) -> Self {
+        Self {
+            peak_memory: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            capture: Arc::new(Mutex::new(capture)),
+            refused: Mutex::new(None),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::new(Capture::for_tests(1 << 16))
+    }
+
+    /// Memories and tables take `bytes` now.
+    pub(crate) fn memory(&self, bytes: u64) {
+        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.peak_memory.load(Ordering::Relaxed)
+    }
+
+    /// One more HTTP request.
+    pub(crate) fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The capture of output and log, for the streams that write into it.
+    pub(crate) fn shared_capture(&self) -> Arc<Mutex<Capture>> {
+        Arc::clone(&self.capture)
+    }
+
+    pub(crate) fn capture(&self) -> MutexGuard<'_, Capture> {
+        lock(&self.capture)
+    }
+
+    /// An operation was refused at `limit`, which is `value`.
+    pub(crate) fn refused_at(&self, limit: Limit, value: u64) {
+        lock(&self.refused).get_or_insert(Refusal::Limit(LimitHit { limit, value }));
+    }
+
+    /// An operation was refused because no grant allows it.
+    pub(crate) fn denied(&self) {
+        lock(&self.refused).get_or_insert(Refusal::Denied);
+    }
+
+    /// What the failure of a call really was. A guest that was refused something and then gave up or broke says so in
+    /// its own words; the host knows which limit or grant it was.
+    pub(crate) fn explain(&self, failure: ToolFailure) -> ToolFailure {
+        let own_words =
+            matches!(failure, ToolFailure::Failed(_) | ToolFailure::Unavailable(_) | ToolFailure::Broken(_));
+        match *lock(&self.refused) {
+            Some(Refusal::Limit(hit)) if own_words => hit.into(),
+            Some(Refusal::Denied) if own_words => {
+                ToolFailure::Denied("the tool asked for something that it has not been granted".into())
+            }
+            _ => failure,
+        }
+    }
+}
+
+/// Takes a lock whose data stays sound whatever its holder did: counters and text.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_refusal_explains_a_guest_that_gave_up() {
+        let ledger = Ledger::for_tests();
+        let failed = ToolFailure::Failed("os error 69".into());
+        assert_eq!(ledger.explain(failed.clone()), failed);
+        ledger.refused_at(Limit::Files, 10);
+        ledger.denied();
+        assert_eq!(ledger.explain(failed), ToolFailure::LimitReached { limit: Limit::Files, value: 10 });
+        let own = ToolFailure::NotFound("x".into());
+        assert_eq!(ledger.explain(own.clone()), own, "an answer with a meaning of its own stays");
+    }
+}

@@ -1,0 +1,98 @@
+//! What lives in the store of one instance.
+
+use std::sync::Arc;
+
+use openpact_egress as egress;
+use openpact_egress::credential::References;
+use openpact_model::port::KeyValue;
+use openpact_model::principal::Principal;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::filesystem::Files;
+use crate::import::http::Hooks;
+use crate::import::settings::Settings;
+use crate::ledger::Ledger;
+use crate::limiter::Limiter;
+use crate::stdio::{Channel, Stream};
+
+/// Random bytes that a guest may ask for at once.
+const MAX_RANDOM: u64 = 64 * 1024;
+
+/// Everything that the imports of one instance work on.
+pub(crate) struct State {
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) files: Files,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) principal: Principal,
+    pub(crate) key_value: Arc<dyn KeyValue>,
+    pub(crate) kv_quota: u64,
+    pub(crate) requested_credentials: Arc<[String]>,
+    pub(crate) references: Option<Arc<References>>,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+/// What a [`State`] is made of.
+pub(crate) struct Parts {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) files: Files,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) principal: Principal,
+    pub(crate) key_value: Arc<dyn KeyValue>,
+    pub(crate) kv_quota: u64,
+    pub(crate) requested_credentials: Arc<[String]>,
+    pub(crate) door: Option<Arc<egress::Door>>,
+    pub(crate) memory: u64,
+    pub(crate) handles: usize,
+}
+
+impl State {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let stream = |channel| Stream { capture: parts.ledger.shared_capture(), channel };
+        // Nothing is inherited: no environment, no arguments, no standard input, no sockets, no names, no folders.
+        let wasi = WasiCtx::builder()
+            .stdout(stream(Channel::Output))
+            .stderr(stream(Channel::Error))
+            .max_random_size(MAX_RANDOM)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(parts.handles);
+        let references = parts.door.as_ref().map(|door| Arc::new(door.credentials()));
+        let door = parts.door.zip(references.clone());
+        Self {
+            table,
+            limiter: Limiter::new(parts.memory, Arc::clone(&parts.ledger)),
+            hooks: Hooks::new(door, Arc::clone(&parts.ledger)),
+            ledger: parts.ledger,
+            files: parts.files,
+            settings: parts.settings,
+            principal: parts.principal,
+            key_value: parts.key_value,
+            kv_quota: parts.kv_quota,
+            requested_credentials: parts.requested_credentials,
+            references,
+            wasi,
+            http: WasiHttpCtx::new(),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}

@@ -1,0 +1,206 @@
+//! Commands: handled here, no model involved, never behind a turn.
+
+mod run;
+
+use openpact_model::role::Role;
+use openpact_model::text::one_line;
+
+use crate::nearest::nearest;
+
+/// The commands: name, parameters, what it does.
+const COMMANDS: [(&str, &str, &str); 8] = [
+    ("new", "[title]", "start a new conversation"),
+    ("sessions", "[page]", "list the conversations"),
+    ("switch", "ID", "go on with another conversation; the beginning of its id is enough"),
+    ("rename", "TITLE", "give this conversation a title"),
+    ("context", "", "show the model, and how full its window is"),
+    ("stop", "", "stop the running answer"),
+    ("model", "[name]", "show the models, or choose one for this conversation"),
+    ("help", "", "show this list"),
+];
+
+/// The names of all commands, without the slash.
+pub const NAMES: [&str; COMMANDS.len()] = {
+    let mut names = [""; COMMANDS.len()];
+    let mut at = 0;
+    while at < COMMANDS.len() {
+        names[at] = COMMANDS[at].0;
+        at += 1;
+    }
+    names
+};
+
+/// A command that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    New { title: Option<String> },
+    Sessions { page: usize },
+    Switch { id: String },
+    Rename { title: String },
+    Context,
+    Stop,
+    Model { name: Option<String> },
+    Help,
+}
+
+/// What a text is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    /// No command.
+    Text,
+    /// One that was understood.
+    Command(Command),
+    /// One that was not; what to tell the person.
+    Wrong(String),
+}
+
+impl Command {
+    /// Whether it depends on no command before it, and so waits for none.
+    pub(crate) fn is_immediate(&self) -> bool {
+        matches!(self, Self::Stop | Self::Help)
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::New { .. } => "new",
+            Self::Sessions { .. } => "sessions",
+            Self::Switch { .. } => "switch",
+            Self::Rename { .. } => "rename",
+            Self::Context => "context",
+            Self::Stop => "stop",
+            Self::Model { .. } => "model",
+            Self::Help => "help",
+        }
+    }
+
+    /// The least role that may give it.
+    fn role(&self) -> Role {
+        match self {
+            // It decides what an answer costs.
+            Self::Model { name: Some(_) } => Role::Owner,
+            _ => Role::Member,
+        }
+    }
+}
+
+/// Reads a text that may be a command: `/name`, with a bot's name behind an `@` where a platform adds it, and
+/// underscores for hyphens. A path such as `/etc/hosts` is none.
+pub(crate) fn parse(text: &str) -> Parsed {
+    let Some(rest) = text.trim().strip_prefix('/') else { return Parsed::Text };
+    let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let name = word.split_once('@').map_or(word, |(name, _bot)| name);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_name = starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !is_name {
+        return Parsed::Text;
+    }
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let argument = argument.trim();
+    let given = || (!argument.is_empty()).then(|| argument.to_owned());
+    let needed = |what: &str| given().ok_or_else(|| Parsed::Wrong(format!("Say what: /{name} {what}")));
+    let command = match name.as_str() {
+        "new" => Ok(Command::New { title: given() }),
+        "sessions" => page(argument).map(|page| Command::Sessions { page }),
+        "switch" => needed("ID").map(|id| Command::Switch { id }),
+        "rename" => needed("TITLE").map(|title| Command::Rename { title }),
+        "context" => Ok(Command::Context),
+        "stop" => Ok(Command::Stop),
+        "model" => Ok(Command::Model { name: given() }),
+        "help" => Ok(Command::Help),
+        other => Err(unknown(other)),
+    };
+    command.map_or_else(|wrong| wrong, Parsed::Command)
+}
+
+fn page(argument: &str) -> Result<usize, Parsed> {
+    match argument.parse() {
+        _ if argument.is_empty() => Ok(1),
+        Ok(page) if page >= 1 => Ok(page),
+        _ => Err(Parsed::Wrong("A page is a number from 1 on: /sessions 2".to_owned())),
+    }
+}
+
+fn unknown(name: &str) -> Parsed {
+    let shown = one_line(name, 40);
+    Parsed::Wrong(match nearest(name, NAMES.into_iter()) {
+        Some(nearest) => format!("There is no command /{shown}. Did you mean /{nearest}? /help lists all."),
+        None => format!("There is no command /{shown}. /help lists all."),
+    })
+}
+
+fn help() -> String {
+    let lines = COMMANDS.map(|(name, parameters, about)| {
+        let usage = format!("/{name} {parameters}");
+        format!("{:<18} {about}", usage.trim_end())
+    });
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &Parsed) {
+        assert_eq!(&parse(text), expected, "{text:?}");
+    }
+
+    #[track_caller]
+    fn wrong(text: &str, part: &str) {
+        let Parsed::Wrong(told) = parse(text) else { panic!("{text:?} was not refused") };
+        assert!(told.contains(part), "{told}");
+    }
+
+    #[test]
+    fn commands_are_read_as_people_write_them() {
+        check("/new", &Parsed::Command(Command::New { title: None }));
+        check(" /new  A  title \n", &Parsed::Command(Command::New { title: Some("A  title".into()) }));
+        check("/New@our_bot x", &Parsed::Command(Command::New { title: Some("x".into()) }));
+        check("/sessions", &Parsed::Command(Command::Sessions { page: 1 }));
+        check("/sessions 3", &Parsed::Command(Command::Sessions { page: 3 }));
+        check("/switch ses_ab", &Parsed::Command(Command::Switch { id: "ses_ab".into() }));
+        check("/model", &Parsed::Command(Command::Model { name: None }));
+        check("/model gpt-x", &Parsed::Command(Command::Model { name: Some("gpt-x".into()) }));
+        check("/stop now please", &Parsed::Command(Command::Stop));
+        check("/rename\tA", &Parsed::Command(Command::Rename { title: "A".into() }));
+    }
+
+    #[test]
+    fn other_texts_are_no_commands() {
+        for text in [
+            "hello",
+            "a /new",
+            "/",
+            "/ new",
+            "/etc/hosts is a file",
+            "//new",
+            "/1",
+            "/überhaupt",
+            "1/2",
+            "!tools",
+        ] {
+            check(text, &Parsed::Text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_with_the_way_out() {
+        wrong("/swtich a", "Did you mean /switch?");
+        wrong("/session_s", "Did you mean /sessions?");
+        wrong("/qqqq", "/help lists all");
+        wrong("/sessions 0", "number from 1 on");
+        wrong("/sessions -1", "number from 1 on");
+        wrong("/sessions 99999999999999999999999", "number from 1 on");
+        wrong("/switch", "/switch ID");
+        wrong("/rename  ", "/rename TITLE");
+    }
+
+    #[test]
+    fn help_lists_every_command() {
+        let text = help();
+        for name in NAMES {
+            assert!(text.contains(&format!("/{name}")), "{text}");
+            assert!(!matches!(parse(&format!("/{name} 1")), Parsed::Text | Parsed::Wrong(_)), "{name}");
+        }
+    }
+}

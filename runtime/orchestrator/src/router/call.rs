@@ -1,0 +1,297 @@
+//! One tool call on its way: known, valid, authorised, within its rate; then journalled, executed, redacted, audited
+//! and answered. What is refused on the way is audited too.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use openpact_model::audit::{Event, Verdict};
+use openpact_model::id::{CallId, Digest, TurnId};
+use openpact_model::port::AuditSink as _;
+use openpact_model::tool::{Limit, Reads, ToolAnswer, ToolCall, ToolFailure, ToolOutput, Writes};
+use openpact_store::journal::Intent;
+use serde_json::Value;
+
+use super::registry::Tool;
+use super::turn::Turn;
+use super::{Shared, arguments, record, redaction};
+
+/// What a model is told when its conversation has read untrusted text and it wants to write outside.
+const TAINTED: &str = "this conversation has read text from outside or from somebody else than the owner, so it \
+    may not write to the outside: that needs an owner's approval, which this version cannot ask for yet. An owner \
+    can start a new conversation with /new and ask there";
+
+/// A call that passed every check.
+struct Admitted {
+    tool: Arc<Tool>,
+    arguments: Value,
+    hash: Digest,
+}
+
+/// A call that did not.
+struct Refusal {
+    code: &'static str,
+    failure: ToolFailure,
+    tool: Option<Arc<Tool>>,
+    arguments: Option<Value>,
+}
+
+impl Refusal {
+    fn new(code: &'static str, failure: ToolFailure) -> Self {
+        Self { code, failure, tool: None, arguments: None }
+    }
+
+    fn of(mut self, tool: &Arc<Tool>) -> Self {
+        self.tool = Some(Arc::clone(tool));
+        self
+    }
+
+    fn with(mut self, arguments: Value) -> Self {
+        self.arguments = Some(arguments);
+        self
+    }
+}
+
+impl Shared {
+    /// The whole way.
+    pub(super) async fn call(self: &Arc<Self>, turn: &TurnId, tool: &str, text: &str) -> ToolAnswer {
+        let Some(turn) = self.turns.get(turn) else {
+            return self.unknown_turn(turn, tool, text).await;
+        };
+        match self.admit(&turn, tool, text).await {
+            Ok(admitted) => {
+                // A task of its own: an engine that drops its call must not leave it without a record.
+                let task = tokio::spawn(Arc::clone(self).run(turn, admitted));
+                task.await.unwrap_or_else(|error| {
+                    tracing::error!(%error, tool, "a tool call ended without an answer");
+                    answer_failure(&ToolFailure::Host("the call ended without an answer".to_owned()))
+                })
+            }
+            Err(refusal) => self.refuse(&turn, tool, text, refusal).await,
+        }
+    }
+
+    async fn unknown_turn(&self, turn: &TurnId, tool: &str, text: &str) -> ToolAnswer {
+        let event = Event::new(record::END, "unknown", shown(tool), Verdict::Denied)
+            .with("turn", shown(turn.as_str()))
+            .with("arguments", record::hashed(text))
+            .with("outcome", "unknown-turn");
+        let failure = ToolFailure::Denied("this turn is not running, so it can call no tools".to_owned());
+        self.answer_refused(event, failure).await
+    }
+
+    /// Steps 1 to 4.
+    async fn admit(&self, turn: &Arc<Turn>, name: &str, text: &str) -> Result<Admitted, Refusal> {
+        let registry = self.registry();
+        let Some(tool) = registry.get(name) else {
+            let failure = ToolFailure::NotFound(self.no_such_tool(&turn.caller, name));
+            return Err(Refusal::new("unknown-tool", failure));
+        };
+        if self.disabled.is_match(name) {
+            let failure = ToolFailure::Unavailable(format!("{name} is switched off"));
+            return Err(Refusal::new("disabled", failure).of(tool));
+        }
+        let arguments = arguments::parse(text, self.arguments).map_err(|why| invalid(why).of(tool))?;
+        tool.schema.check(&arguments).map_err(|why| invalid(why).of(tool).with(arguments.clone()))?;
+        let denied =
+            |code, why| Refusal::new(code, ToolFailure::Denied(why)).of(tool).with(arguments.clone());
+        self.policy.decide(&turn.caller, &tool.spec).map_err(|why| denied("denied", why))?;
+        if tool.spec.effects.writes == Writes::External {
+            match self.is_tainted(turn).await {
+                Ok(false) => {}
+                Ok(true) => return Err(denied("tainted", TAINTED.to_owned())),
+                Err(error) => return Err(broken_store(&error, tool)),
+            }
+        }
+        self.rates.take(&turn.caller.sender, name).map_err(|why| {
+            Refusal::new("rate-limited", ToolFailure::Unavailable(why)).of(tool).with(arguments.clone())
+        })?;
+        Ok(Admitted { tool: Arc::clone(tool), arguments, hash: Digest::of(text.as_bytes()) })
+    }
+
+    async fn refuse(&self, turn: &Turn, name: &str, text: &str, refusal: Refusal) -> ToolAnswer {
+        let redactor = self.redaction.current();
+        let mut event = record::event(record::END, turn, &redaction::text(&redactor, name), Verdict::Denied)
+            .with("outcome", refusal.code)
+            .with("why", redaction::text(&redactor, &refusal.failure.to_string()));
+        if let Some(tool) = &refusal.tool {
+            event = record::with_tool(event, None, tool);
+        }
+        let arguments = match refusal.arguments {
+            Some(arguments) => record::arguments(redaction::json(&redactor, arguments)),
+            None => record::hashed(&redaction::text(&redactor, text)),
+        };
+        let failure = redaction::failure(&redactor, refusal.failure);
+        tracing::info!(tool = %event.subject, turn = %turn.id, outcome = refusal.code, "tool call refused");
+        self.answer_refused(event.with("arguments", arguments), failure).await
+    }
+
+    async fn answer_refused(&self, event: Event, failure: ToolFailure) -> ToolAnswer {
+        if let Err(error) = self.store.record(event).await {
+            tracing::error!(error = %error_chain(&error), "a refused tool call could not be audited");
+            return answer_failure(&ToolFailure::Host("the audit log could not be written".to_owned()));
+        }
+        answer_failure(&failure)
+    }
+
+    /// Steps 5 to 8.
+    async fn run(self: Arc<Self>, turn: Arc<Turn>, admitted: Admitted) -> ToolAnswer {
+        let call = CallId::generate(&*self.random);
+        let Admitted { tool, arguments, hash } = admitted;
+        let shown = record::arguments(redaction::json(&self.redaction.current(), arguments.clone()));
+        if let Err(error) = self.begin(&call, &turn, &tool, hash, &shown).await {
+            tracing::error!(
+                error,
+                tool = tool.spec.name,
+                "a tool call was not run: it could not be recorded"
+            );
+            return answer_failure(&ToolFailure::Host(error));
+        }
+        let start = self.clock.monotonic();
+        let request = ToolCall {
+            id: call.clone(),
+            turn: turn.id.clone(),
+            tool: tool.spec.name.clone(),
+            arguments,
+            caller: turn.caller.clone(),
+            deadline: Some(self.deadline),
+            cancel: turn.cancel.child_token(),
+        };
+        let result = self.execute(&tool, request).await;
+        let redactor = self.redaction.current();
+        let result = result
+            .map(|output| redaction::output(&redactor, output))
+            .map_err(|failure| redaction::failure(&redactor, failure));
+        if let Err(error) = self.end(&call, &turn, &tool, shown, start, &result).await {
+            tracing::error!(error, tool = tool.spec.name, "how a tool call ended could not be recorded");
+            return answer_failure(&ToolFailure::Host(error));
+        }
+        match result {
+            Ok(output) => ToolAnswer { is_error: false, output },
+            Err(failure) => answer_failure(&failure),
+        }
+    }
+
+    /// On disk before anything runs: the intent, the audit record and, for a tool that reads what strangers wrote,
+    /// the session's taint. The three are asked for together, so that they share one commit.
+    async fn begin(
+        &self,
+        call: &CallId,
+        turn: &Turn,
+        tool: &Tool,
+        hash: Digest,
+        arguments: &Value,
+    ) -> Result<(), String> {
+        let intent = Intent {
+            call: call.clone(),
+            turn: turn.id.clone(),
+            session: turn.session.clone(),
+            tool: tool.spec.name.clone(),
+            principal: tool.principal.clone(),
+            digest: tool.digest,
+            arguments_hash: hash,
+        };
+        let event = record::event(record::BEGIN, turn, &tool.spec.name, Verdict::Allowed);
+        let event = record::with_tool(event, Some(call), tool).with("arguments", arguments.clone());
+        let journal = self.store.journal();
+        let taint = async {
+            if tool.spec.effects.reads == Reads::Untrusted { self.taint(turn).await } else { Ok(()) }
+        };
+        let (intended, audited, tainted) =
+            tokio::join!(journal.intend(intent), self.store.record(event), taint);
+        intended.map_err(|error| format!("the journal could not be written: {}", error_chain(&error)))?;
+        audited.map_err(|error| format!("the audit log could not be written: {}", error_chain(&error)))?;
+        tainted.map_err(|error| format!("the taint could not be written: {}", error_chain(&error)))
+    }
+
+    async fn execute(&self, tool: &Tool, call: ToolCall) -> Result<ToolOutput, ToolFailure> {
+        let cancel = call.cancel.clone();
+        if cancel.is_cancelled() {
+            return Err(ToolFailure::Cancelled);
+        }
+        let grace = self.grace;
+        // The executor stops itself at the deadline and when it is cancelled. This is for one that does not.
+        let abandoned = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        let running = AssertUnwindSafe(tool.provider.call(call)).catch_unwind();
+        let result = tokio::select! {
+            biased;
+            result = running => result,
+            () = abandoned => return Err(ToolFailure::Cancelled),
+            () = tokio::time::sleep(self.deadline.saturating_add(grace)) => {
+                cancel.cancel();
+                return Err(ToolFailure::LimitReached { limit: Limit::Time, value: millis(self.deadline) });
+            }
+        };
+        result.unwrap_or_else(|_panic| {
+            tracing::error!(tool = tool.spec.name, "the executor of a tool panicked");
+            Err(ToolFailure::Broken("its executor panicked".to_owned()))
+        })
+    }
+
+    async fn end(
+        &self,
+        call: &CallId,
+        turn: &Turn,
+        tool: &Tool,
+        arguments: Value,
+        start: Instant,
+        result: &Result<ToolOutput, ToolFailure>,
+    ) -> Result<(), String> {
+        let duration = millis(self.clock.since(start));
+        let (verdict, outcome) = match result {
+            Ok(_) => (Verdict::Allowed, "ok"),
+            Err(failure @ ToolFailure::Denied(_)) => (Verdict::Denied, failure.code()),
+            Err(failure) => (Verdict::Failed, failure.code()),
+        };
+        let mut event = record::event(record::END, turn, &tool.spec.name, verdict);
+        event = record::with_tool(event, Some(call), tool)
+            .with("arguments", arguments)
+            .with("duration_ms", duration)
+            .with("outcome", outcome);
+        if let Err(failure) = result {
+            event = event.with("why", shown(&failure.to_string()));
+        }
+        tracing::info!(tool = tool.spec.name, turn = %turn.id, %call, outcome, duration_ms = duration, "tool call");
+        let journal = self.store.journal();
+        let (finished, audited) = tokio::join!(journal.finish(call, outcome), self.store.record(event));
+        finished.map_err(|error| format!("the journal could not be written: {}", error_chain(&error)))?;
+        audited.map_err(|error| format!("the audit log could not be written: {}", error_chain(&error)))
+    }
+}
+
+fn broken_store(error: &openpact_store::Error, tool: &Arc<Tool>) -> Refusal {
+    tracing::error!(error = %error_chain(error), tool = tool.spec.name, "a tool call was not run: the store");
+    Refusal::new("host", ToolFailure::Host(error.to_string())).of(tool)
+}
+
+fn invalid(why: String) -> Refusal {
+    Refusal::new("invalid-arguments", ToolFailure::InvalidArguments(why))
+}
+
+fn answer_failure(failure: &ToolFailure) -> ToolAnswer {
+    ToolAnswer { is_error: true, output: ToolOutput::text(failure.to_string()) }
+}
+
+fn shown(text: &str) -> String {
+    openpact_model::text::one_line(text, 200)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error with its causes, for the log.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,240 @@
+//! Token buckets: how often a person, and anybody together, may call tools.
+//!
+//! Written here instead of taken from a crate (`governor` was looked at): a call needs a place in two buckets at once,
+//! and one that finds the second empty must not use up the first, which a keyed limiter of one state cannot do; and
+//! the time comes from our clock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use openpact_model::clock::Clock;
+use openpact_model::role::Sender;
+
+use crate::Error;
+
+/// Above this many buckets, those that are full again are forgotten: they say nothing.
+const MANY: usize = 1024;
+
+/// A rate: so many at once, then so many a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls at once; at least 1.
+    pub burst: u32,
+    /// Calls a minute after that; at least 1.
+    pub per_minute: u32,
+}
+
+/// The rates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Of one person over all tools.
+    pub user: Rate,
+    /// Of one tool over all persons.
+    pub tool: Rate,
+    /// Of single tools by name, instead of `tool`.
+    pub tools: BTreeMap<String, Rate>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            user: Rate { burst: 60, per_minute: 120 },
+            tool: Rate { burst: 120, per_minute: 240 },
+            tools: BTreeMap::new(),
+        }
+    }
+}
+
+/// All buckets.
+pub(super) struct Buckets {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    levels: Mutex<HashMap<Key, Level>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    User { provider: String, user: String },
+    Tool(String),
+}
+
+/// How full a bucket was at a moment.
+#[derive(Clone, Copy)]
+struct Level {
+    tokens: f64,
+    at: Instant,
+    rate: Rate,
+}
+
+impl Config {
+    pub(super) fn build(self, clock: Arc<dyn Clock>) -> Result<Buckets, Error> {
+        let named = self.tools.iter().map(|(name, rate)| (name.as_str(), rate));
+        for (name, rate) in [("user", &self.user), ("tool", &self.tool)].into_iter().chain(named) {
+            if rate.burst == 0 || rate.per_minute == 0 {
+                return Err(Error::Rate { name: name.to_owned() });
+            }
+        }
+        Ok(Buckets { config: self, clock, levels: Mutex::default() })
+    }
+}
+
+impl Buckets {
+    /// Takes a place for one call of `tool` by `sender`, or says why there is none and when there will be. A refused
+    /// call uses nothing up.
+    pub(super) fn take(&self, sender: &Sender, tool: &str) -> Result<(), String> {
+        let now = self.clock.monotonic();
+        let user = Key::User { provider: sender.provider.clone(), user: sender.user.clone() };
+        let tool_rate = self.config.tools.get(tool).copied().unwrap_or(self.config.tool);
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        if levels.len() >= MANY {
+            levels.retain(|_, level| level.now(now) < f64::from(level.rate.burst));
+        }
+        let wanted = [(user, self.config.user), (Key::Tool(tool.to_owned()), tool_rate)];
+        for (key, rate) in &wanted {
+            let tokens = levels.get(key).map_or(f64::from(rate.burst), |level| level.now(now));
+            if tokens < 1.0 {
+                return Err(refusal(key, *rate, tokens));
+            }
+        }
+        for (key, rate) in wanted {
+            let level = levels.entry(key).or_insert(Level { tokens: f64::from(rate.burst), at: now, rate });
+            *level = Level { tokens: level.now(now) - 1.0, at: now, rate };
+        }
+        Ok(())
+    }
+}
+
+impl Level {
+    fn now(&self, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        let filled = passed * f64::from(self.rate.per_minute) / 60.0;
+        (self.tokens + filled).min(f64::from(self.rate.burst))
+    }
+}
+
+fn refusal(key: &Key, rate: Rate, tokens: f64) -> String {
+    let wait = Duration::from_secs_f64((1.0 - tokens) * 60.0 / f64::from(rate.per_minute));
+    let seconds = wait.as_secs() + 1;
+    let whose = match key {
+        Key::User { .. } => "this person calls tools",
+        Key::Tool(_) => "this tool is called",
+    };
+    format!("{whose} too often (at most {} a minute); try again in {seconds} s", rate.per_minute)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, tz::TimeZone};
+    use openpact_model::clock::SystemClock;
+
+    use super::*;
+
+    struct Hand {
+        start: Instant,
+        passed: Mutex<Duration>,
+    }
+
+    impl Hand {
+        fn new() -> Arc<Self> {
+            Arc::new(Self { start: SystemClock.monotonic(), passed: Mutex::default() })
+        }
+
+        fn turn(&self, by: Duration) {
+            *self.passed.lock().unwrap() += by;
+        }
+    }
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Instant {
+            self.start + *self.passed.lock().unwrap()
+        }
+
+        fn zone(&self) -> TimeZone {
+            TimeZone::UTC
+        }
+    }
+
+    fn sender(user: &str) -> Sender {
+        Sender { provider: "test".into(), user: user.into(), display_name: String::new() }
+    }
+
+    fn buckets(clock: &Arc<Hand>, user: Rate, tool: Rate) -> Buckets {
+        let config = Config { user, tool, tools: BTreeMap::new() };
+        config.build(Arc::clone(clock) as Arc<dyn Clock>).unwrap()
+    }
+
+    const WIDE: Rate = Rate { burst: 1000, per_minute: 1000 };
+
+    #[test]
+    fn a_person_gets_the_burst_and_then_the_rate() {
+        let clock = Hand::new();
+        let buckets = buckets(&clock, Rate { burst: 3, per_minute: 60 }, WIDE);
+        for _ in 0..3 {
+            buckets.take(&sender("a"), "t").unwrap();
+        }
+        let text = buckets.take(&sender("a"), "t").unwrap_err();
+        assert!(text.contains("this person") && text.contains("in 2 s"), "{text}");
+        buckets.take(&sender("b"), "t").unwrap();
+        clock.turn(Duration::from_millis(999));
+        assert!(buckets.take(&sender("a"), "t").is_err());
+        clock.turn(Duration::from_millis(1));
+        buckets.take(&sender("a"), "t").unwrap();
+        assert!(buckets.take(&sender("a"), "t").is_err());
+        clock.turn(Duration::from_hours(1));
+        for _ in 0..3 {
+            buckets.take(&sender("a"), "t").unwrap();
+        }
+        assert!(buckets.take(&sender("a"), "t").is_err(), "a bucket never holds more than its burst");
+    }
+
+    #[test]
+    fn a_tool_has_its_own_rate_over_all_persons() {
+        let clock = Hand::new();
+        let mut config = Config { user: WIDE, tool: WIDE, tools: BTreeMap::new() };
+        config.tools.insert("slow".into(), Rate { burst: 1, per_minute: 1 });
+        let buckets = config.build(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        buckets.take(&sender("a"), "slow").unwrap();
+        let text = buckets.take(&sender("b"), "slow").unwrap_err();
+        assert!(text.contains("this tool"), "{text}");
+        buckets.take(&sender("b"), "fast").unwrap();
+    }
+
+    #[test]
+    fn a_refused_call_uses_nothing_up() {
+        let clock = Hand::new();
+        let mut config =
+            Config { user: Rate { burst: 2, per_minute: 1 }, tool: WIDE, tools: BTreeMap::new() };
+        config.tools.insert("slow".into(), Rate { burst: 1, per_minute: 1 });
+        let buckets = config.build(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        buckets.take(&sender("a"), "slow").unwrap();
+        for _ in 0..10 {
+            assert!(buckets.take(&sender("a"), "slow").is_err());
+        }
+        buckets.take(&sender("a"), "fast").unwrap();
+    }
+
+    #[test]
+    fn full_buckets_are_forgotten() {
+        let clock = Hand::new();
+        let buckets =
+            buckets(&clock, Rate { burst: 1, per_minute: 60 }, Rate { burst: 10_000, per_minute: 1 });
+        for number in 0..MANY {
+            buckets.take(&sender(&number.to_string()), "t").unwrap();
+        }
+        clock.turn(Duration::from_secs(2));
+        buckets.take(&sender("late"), "t").unwrap();
+        assert!(buckets.levels.lock().unwrap().len() <= 2, "only the tool's bucket and the new one stay");
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_refused() {
+        let config = Config { user: Rate { burst: 0, per_minute: 1 }, ..Config::default() };
+        let Err(error) = config.build(Hand::new()) else { panic!("it was taken") };
+        assert!(error.to_string().contains("user"), "{error}");
+    }
+}

@@ -1,0 +1,364 @@
+//! Keys: minisign key pairs (Ed25519), as the `minisign` tool makes and reads them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use minisign::{KeyPair, SecretKeyBox};
+use openpact_model::id::ParseError;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+/// The longest password of a secret key in bytes (the stock tool takes no longer one).
+const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// "Ed", the two bytes before every minisign public key.
+const ALGORITHM: [u8; 2] = *b"Ed";
+
+/// The number of a key pair: 8 random bytes that a signature names, so that the right key is found. It proves nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KeyId([u8; 8]);
+
+/// A public key. Its text is the second line of a minisign `.pub` file: 56 characters of base64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PublicKey {
+    id: KeyId,
+    point: [u8; 32],
+}
+
+/// A secret key, ready to sign. Never shown by `Debug`.
+pub struct SecretKey(minisign::SecretKey);
+
+/// A new key pair as the texts of two files.
+pub struct NewKey {
+    /// The public key.
+    pub public: PublicKey,
+    /// The text of the secret key file; encrypted where a password was given.
+    pub secret_file: Zeroizing<String>,
+}
+
+impl KeyId {
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+/// As minisign shows it: the number in little-endian order, 16 hexadecimal digits.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016X}", u64::from_le_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        match u64::from_str_radix(text, 16) {
+            Ok(number) if digits => Ok(Self(number.to_le_bytes())),
+            _ => Err(ParseError { what: "key id", text: text.to_owned(), rule: "16 hexadecimal digits" }),
+        }
+    }
+}
+
+impl TryFrom<String> for KeyId {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        text.parse()
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.to_string()
+    }
+}
+
+impl PublicKey {
+    /// The number of the pair.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The text of a `.pub` file, which the stock tool reads too.
+    pub fn file(&self) -> String {
+        format!("untrusted comment: minisign public key {}\n{self}\n", self.id)
+    }
+
+    pub(crate) fn of(key: &minisign::PublicKey) -> Result<Self, Error> {
+        Self::from_bytes(&key.to_bytes()).ok_or(NOT_A_PUBLIC_KEY)
+    }
+
+    pub(crate) fn minisign(&self) -> minisign::PublicKey {
+        minisign::PublicKey::from_bytes(&self.bytes()).expect("42 bytes are always read")
+    }
+
+    fn bytes(&self) -> [u8; 42] {
+        let mut bytes = [0; 42];
+        bytes[..2].copy_from_slice(&ALGORITHM);
+        bytes[2..10].copy_from_slice(&self.id.0);
+        bytes[10..].copy_from_slice(&self.point);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (algorithm, rest) = bytes.split_first_chunk::<2>()?;
+        let (id, point) = rest.split_first_chunk::<8>()?;
+        let point = point.try_into().ok()?;
+        (*algorithm == ALGORITHM).then_some(Self { id: KeyId(*id), point })
+    }
+}
+
+const NOT_A_PUBLIC_KEY: Error = Error::NotAKey {
+    what: "minisign public key",
+    rule: "56 characters of base64 that start with RW, or the two lines of a .pub file",
+};
+
+impl FromStr for PublicKey {
+    type Err = Error;
+
+    /// Reads the 56 characters, or a whole `.pub` file.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let encoded = match (lines.next(), lines.next(), lines.next()) {
+            (Some(key), None, None) => key,
+            (Some(comment), Some(key), None) if comment.starts_with("untrusted comment:") => key,
+            _ => return Err(NOT_A_PUBLIC_KEY),
+        };
+        let bytes = BASE64.decode(encoded).map_err(|_| NOT_A_PUBLIC_KEY)?;
+        Self::from_bytes(&bytes).ok_or(NOT_A_PUBLIC_KEY)
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(self.bytes()))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+impl SecretKey {
+    /// A new key that lives in memory alone, for a build or a test. The bytes come from the operating system, since
+    /// the library asks nobody else.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, Error> {
+        let pair = KeyPair::generate_unencrypted_keypair();
+        Ok(Self(pair.map_err(|source| Error::Minisign { doing: "making a key pair", source })?.sk))
+    }
+
+    /// Reads the text of a secret key file; `password` where it is encrypted. Deriving the key from a password takes
+    /// about a second and, by what the file itself says, up to 1 GiB of memory.
+    ///
+    /// # Errors
+    /// When it is no secret key, or the password is missing, wrong or not needed.
+    pub fn read(file: &str, password: Option<&str>) -> Result<Self, Error> {
+        let encrypted = is_encrypted(file)?;
+        // The library would ask on the terminal where the password is missing, and would not say which case it is.
+        let file = SecretKeyBox::from(file.to_owned());
+        match (encrypted, password) {
+            (true, None) => Err(Error::PasswordMissing),
+            (false, Some(_)) => Err(Error::PasswordNotNeeded),
+            (true, Some(password)) => {
+                check_password(password)?;
+                let key = file.into_secret_key(Some(password.to_owned()));
+                key.map(Self).map_err(|_| Error::WrongPassword)
+            }
+            (false, None) => file.into_unencrypted_secret_key().map(Self).map_err(|_| NOT_A_SECRET_KEY),
+        }
+    }
+
+    /// The public half.
+    ///
+    /// # Errors
+    /// Never for a key that was made or read here.
+    pub fn public(&self) -> Result<PublicKey, Error> {
+        let key = minisign::PublicKey::from_secret_key(&self.0)
+            .map_err(|source| Error::Minisign { doing: "taking the public key", source })?;
+        PublicKey::of(&key)
+    }
+
+    pub(crate) fn minisign(&self) -> &minisign::SecretKey {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(..)")
+    }
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+/// Makes a key pair for a publisher: two files that the stock `minisign` tool reads too. Without a password whoever
+/// can read the file can sign.
+///
+/// # Errors
+/// When the password is empty or longer than 1,024 bytes, or the operating system gives no random bytes.
+pub fn generate(password: Option<&str>) -> Result<NewKey, Error> {
+    if let Some(password) = password {
+        check_password(password)?;
+    }
+    let failed = |source| Error::Minisign { doing: "making a key pair", source };
+    let (pair, comment) = match password {
+        None => (KeyPair::generate_unencrypted_keypair(), "OpenPact secret key, not encrypted"),
+        Some(password) => {
+            (KeyPair::generate_encrypted_keypair(Some(password.to_owned())), "OpenPact secret key, encrypted")
+        }
+    };
+    let pair = pair.map_err(failed)?;
+    let secret_file = pair.sk.to_box(Some(comment)).map_err(failed)?.into_string();
+    Ok(NewKey { public: PublicKey::of(&pair.pk)?, secret_file: Zeroizing::new(secret_file) })
+}
+
+const NOT_A_SECRET_KEY: Error = Error::NotAKey {
+    what: "minisign secret key",
+    rule: "a comment line and a line of 212 characters of base64, as `component key generate` writes them",
+};
+
+/// The bytes of a secret key: algorithms, salt, two limits, number, key, checksum.
+const SECRET_KEY_BYTES: usize = 2 + 2 + 2 + 32 + 8 + 8 + 8 + 64 + 32;
+
+fn is_encrypted(file: &str) -> Result<bool, Error> {
+    let line = file.lines().nth(1).ok_or(NOT_A_SECRET_KEY)?;
+    let bytes = Zeroizing::new(BASE64.decode(line).map_err(|_| NOT_A_SECRET_KEY)?);
+    if bytes.len() != SECRET_KEY_BYTES || !bytes.starts_with(&ALGORITHM) {
+        return Err(NOT_A_SECRET_KEY);
+    }
+    match &bytes[2..4] {
+        b"Sc" => Ok(true),
+        [0, 0] => Ok(false),
+        _ => Err(NOT_A_SECRET_KEY),
+    }
+}
+
+fn check_password(password: &str) -> Result<(), Error> {
+    match password.len() {
+        1..=MAX_PASSWORD_BYTES => Ok(()),
+        _ => Err(Error::BadPassword),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_without_a_password_reads_back() {
+        let new = generate(None).unwrap();
+        let secret = SecretKey::read(&new.secret_file, None).unwrap();
+        assert_eq!(secret.public().unwrap(), new.public);
+        assert!(matches!(SecretKey::read(&new.secret_file, Some("x")), Err(Error::PasswordNotNeeded)));
+    }
+
+    #[test]
+    fn a_key_with_a_password_opens_with_that_password_alone() {
+        let new = generate(Some("correct horse")).unwrap();
+        let secret = SecretKey::read(&new.secret_file, Some("correct horse")).unwrap();
+        assert_eq!(secret.public().unwrap(), new.public);
+        assert!(matches!(SecretKey::read(&new.secret_file, Some("wrong")), Err(Error::WrongPassword)));
+        assert!(matches!(SecretKey::read(&new.secret_file, None), Err(Error::PasswordMissing)));
+    }
+
+    #[test]
+    fn passwords_have_one_to_1024_bytes() {
+        assert!(matches!(generate(Some("")), Err(Error::BadPassword)));
+        assert!(matches!(generate(Some(&"x".repeat(1025))), Err(Error::BadPassword)));
+        assert!(check_password(&"x".repeat(1024)).is_ok());
+    }
+
+    #[test]
+    fn a_public_key_reads_back_from_its_line_and_from_its_file() {
+        let key = generate(None).unwrap().public;
+        assert_eq!(key.to_string().parse::<PublicKey>().unwrap(), key);
+        assert_eq!(key.file().parse::<PublicKey>().unwrap(), key);
+        assert_eq!(minisign::PublicKey::from_base64(&key.to_string()).unwrap().to_bytes(), key.bytes());
+        let boxed = minisign::PublicKeyBox::from(key.file()).into_public_key().unwrap();
+        assert_eq!(boxed.to_bytes(), key.bytes(), "the stock form reads our file");
+        assert_eq!(key.id().to_string().parse::<KeyId>().unwrap(), key.id());
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_refused() {
+        let good = generate(None).unwrap().public.to_string();
+        let two = format!("{good}\n{good}");
+        let other_algorithm = format!("{}{}", "SW", &good[2..]);
+        let longer = format!("{good}AAAA");
+        for bad in ["", "RWQ", &good[..55], two.as_str(), other_algorithm.as_str(), longer.as_str()] {
+            assert!(bad.parse::<PublicKey>().is_err(), "'{bad}' must be refused");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_key_is_refused() {
+        let public = generate(None).unwrap().public.file();
+        let mut damaged = generate(None).unwrap().secret_file.to_string();
+        let middle = damaged.len() - 60;
+        let other = if &damaged[middle..=middle] == "A" { "B" } else { "A" };
+        damaged.replace_range(middle..=middle, other);
+        for bad in ["", "x", "a\nb", public.as_str(), damaged.as_str()] {
+            assert!(
+                matches!(SecretKey::read(bad, None), Err(Error::NotAKey { .. })),
+                "'{bad}' must be refused"
+            );
+        }
+    }
+
+    #[test]
+    fn a_secret_key_is_not_shown() {
+        assert_eq!(format!("{:?}", SecretKey::generate().unwrap()), "SecretKey(..)");
+        let new = generate(None).unwrap();
+        let line = new.secret_file.lines().nth(1).unwrap().to_owned();
+        assert!(!format!("{new:?}").contains(&line));
+    }
+
+    #[test]
+    fn key_ids_have_sixteen_digits() {
+        for bad in ["", "1", "+123456789ABCDEF", "0123456789ABCDEFG", "0123456789ABCDEG"] {
+            assert!(bad.parse::<KeyId>().is_err(), "{bad} must be refused");
+        }
+        assert_eq!("0123456789abcdef".parse::<KeyId>().unwrap().to_string(), "0123456789ABCDEF");
+    }
+}

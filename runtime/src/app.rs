@@ -1,0 +1,216 @@
+//! The program: everything built out of the configuration, and the answers to what the command line asks.
+//!
+//! The store is opened first, and is all that most requests need. The rest (the network's door, the sandbox, the
+//! components, the router, the engine) is built when the first thing asks for it, once.
+
+mod audit;
+mod call;
+mod component;
+mod engine;
+mod grant;
+mod mount;
+mod parts;
+mod publisher;
+mod redact;
+mod secret;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use openpact_model::audit::{Event, Verdict};
+use openpact_model::clock::{Clock, SystemClock};
+use openpact_model::port::AuditSink as _;
+use openpact_model::random::{Random, SystemRandom};
+use openpact_store as store;
+use store::{DataDirectory, Store};
+use tokio::sync::OnceCell;
+
+use crate::config::Config;
+use crate::control::server::Handler;
+use crate::control::{Reply, Request, Response};
+use crate::exit::{Code, Failure, chain};
+use crate::log;
+
+pub(crate) use call::owner;
+pub(crate) use parts::Parts;
+pub(crate) use publisher::trust;
+pub(crate) use secret::read_secret;
+
+/// What turns a fresh install into one that talks.
+pub(crate) const HOW_TO_CONFIGURE: &str = "\
+to talk to a model, store its key: openpact secret set OPENAI_API_KEY
+and write into secure/config.yaml in the data directory (any OpenAI-compatible
+service will do; 'openpact config example' shows everything):
+  engine:
+    base_url: https://api.openai.com/v1
+    model: NAME-OF-THE-MODEL
+    key: OPENAI_API_KEY";
+
+/// What the program is made from.
+pub(crate) struct Settings {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// Where it came from.
+    pub(crate) config_file: PathBuf,
+    /// The data directory.
+    pub(crate) data: PathBuf,
+}
+
+/// The program while it owns its data directory.
+pub(crate) struct App {
+    config: Config,
+    config_file: PathBuf,
+    directory: DataDirectory,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    parts: OnceCell<Parts>,
+    /// Whether this process serves chats, rather than one command.
+    serving: AtomicBool,
+}
+
+/// Why the data directory could not be had.
+pub(crate) enum Unavailable {
+    /// Another process owns it.
+    Held {
+        /// Its number, where it is known.
+        process: Option<u32>,
+        /// The whole sentence.
+        message: String,
+    },
+    /// It cannot be used.
+    Broken(Failure),
+}
+
+impl App {
+    /// Takes the data directory over and opens the store.
+    ///
+    /// # Errors
+    /// When another process owns the directory, or it cannot be used.
+    pub(crate) async fn open(settings: Settings) -> Result<Self, Unavailable> {
+        let Settings { config, config_file, data } = settings;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let ports = (Arc::clone(&clock), Arc::clone(&random));
+        let opened = tokio::task::spawn_blocking(move || {
+            let directory = DataDirectory::acquire(&data)?;
+            let store = Store::open(&directory, ports.0, ports.1)?;
+            Ok((directory, store))
+        });
+        let (directory, store) =
+            opened.await.expect("opening the store does not panic").map_err(unavailable)?;
+        let app = Self {
+            config,
+            config_file,
+            directory,
+            store,
+            clock,
+            random,
+            parts: OnceCell::new(),
+            serving: AtomicBool::new(false),
+        };
+        app.import_key_file().await.map_err(Unavailable::Broken)?;
+        Ok(app)
+    }
+
+    /// Everything beyond the store; built at the first call.
+    ///
+    /// # Errors
+    /// When a part cannot be built without which nothing works. A component that is refused is not such a part.
+    pub(crate) async fn parts(&self) -> Result<&Parts, Failure> {
+        self.parts.get_or_try_init(|| Parts::build(self)).await
+    }
+
+    /// From now on this process serves chats; `status` says so.
+    pub(crate) fn serve(&self) {
+        self.serving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this process serves chats.
+    fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Relaxed)
+    }
+
+    /// The folder of the control socket.
+    pub(crate) fn secure(&self) -> PathBuf {
+        self.directory.secure()
+    }
+
+    /// The data directory.
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.root()
+    }
+
+    /// Finishes what runs, within the time that the configuration gives, and closes the store within `closing`.
+    pub(crate) async fn close(&self, closing: Duration) {
+        if let Some(parts) = self.parts.get() {
+            parts.shutdown(self.config.limits.shutdown.0).await;
+        }
+        match tokio::time::timeout(closing, self.store.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = %chain(&error), "the store did not close cleanly"),
+            Err(_) => tracing::warn!("the store took too long to close; nothing that was stored is lost"),
+        }
+    }
+
+    /// Takes the secrets of the store out of every line of the log.
+    pub(crate) fn protect(&self, log: &log::Handle) {
+        log.redact_with(redact::lines(self.store.secrets()));
+    }
+
+    /// Records what an admin did.
+    async fn audit(&self, event: Event) -> Result<(), Failure> {
+        self.store.record(event).await.map_err(Failure::failed)
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        match request {
+            Request::Status => self.status().await.map(|status| Reply::Status(Box::new(status))),
+            Request::Components => self.components().await.map(Reply::Components),
+            Request::Call { component, tool, arguments } => {
+                self.call(&component, &tool, &arguments).await.map(Reply::Called)
+            }
+            Request::Publishers => self.publishers().await.map(Reply::Publishers),
+            Request::PublisherAdd { name, key, prefixes } => self.add_publisher(name, &key, prefixes).await,
+            Request::PublisherRemove { name } => self.remove_publisher(&name).await,
+            Request::Secrets => self.secrets().await.map(Reply::Secrets),
+            Request::SecretSet { name, value, principals } => self.set_secret(name, value, principals).await,
+            Request::SecretRemove { name } => self.remove_secret(&name).await,
+            Request::Grants { principal } => self.grants(principal.as_ref()).await.map(Reply::Grants),
+            Request::GrantAdd { principal, rule, secret } => self.add_grant(&principal, &rule, secret).await,
+            Request::GrantRemove { id } => self.remove_grant(id).await,
+            Request::Audit { kind, actor, subject, after, limit } => {
+                self.audit_page(kind, actor, subject, after, limit).await.map(Reply::Audit)
+            }
+            Request::AuditVerify => self.audit_verify().await.map(Reply::Chain),
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for App {
+    async fn handle(&self, request: Request) -> Response {
+        self.answer(request).await
+    }
+}
+
+/// An event that an admin caused through the command line.
+fn admin(kind: &str, subject: impl ToString) -> Event {
+    Event::new(kind, "admin", subject.to_string(), Verdict::Allowed)
+}
+
+/// The answer to a change.
+fn done(message: impl Into<String>) -> Response {
+    Ok(Reply::Done { message: message.into(), warning: None })
+}
+
+fn unavailable(error: store::Error) -> Unavailable {
+    match error {
+        store::Error::Held { pid, .. } => Unavailable::Held { process: pid, message: error.to_string() },
+        other => Unavailable::Broken(Failure::of(Code::Failed, &other)),
+    }
+}

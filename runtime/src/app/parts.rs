@@ -1,0 +1,145 @@
+//! Everything beyond the store, built once, from the network's door up to the orchestrator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openpact_egress::{self as egress, Egress};
+use openpact_engine::Engine;
+use openpact_host::{self as host, Host};
+use openpact_model::id::ComponentName;
+use openpact_model::port::{AuditSink, KeyValue, ToolCaller};
+use openpact_model::principal::Principal;
+use openpact_model::secret::SecretSource;
+use openpact_orchestrator::router::{self, Router};
+use openpact_orchestrator::{self as orchestrator, Orchestrator};
+
+use super::component::{self, Components, Workshop};
+use super::{App, secret};
+use crate::config::tools;
+use crate::exit::{Code, Failure};
+
+/// The most threads that run components where the configuration says nothing.
+const GUEST_THREADS: usize = 4;
+
+/// Everything beyond the store.
+pub(crate) struct Parts {
+    pub(super) components: Components,
+    pub(super) router: Arc<Router>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) orchestrator: Orchestrator,
+    /// Threads that run components.
+    pub(super) guest_threads: usize,
+    /// Kept alive for the components.
+    _host: Host,
+}
+
+impl Parts {
+    /// Builds everything.
+    pub(super) async fn build(app: &App) -> Result<Self, Failure> {
+        let configured = secret::configured(&app.config);
+        let secrets: Arc<dyn SecretSource> =
+            Arc::new(secret::Configured::new(app.store.secrets(), configured));
+        let egress = egress(app, Arc::clone(&secrets))?;
+        let guest_threads = guest_threads(app);
+        let host = sandbox(app, guest_threads)?;
+        let grants = app.grants(None).await?;
+        let workshop =
+            Workshop { app, host: &host, egress: &egress, grants: &grants, secrets: Arc::clone(&secrets) };
+        let components = Components::load(&workshop).await;
+        let router = router(app, &components, secrets)?;
+        let engine = app.engine(&egress, Arc::clone(&router) as Arc<dyn ToolCaller>)?;
+        let ports = orchestrator::Ports {
+            store: app.store.clone(),
+            engine: Arc::clone(&engine),
+            router: Arc::clone(&router),
+            clock: Arc::clone(&app.clock),
+            random: Arc::clone(&app.random),
+            ai_data: app.directory.ai_data(),
+        };
+        let deadline = app.config.engine.deadline.0.saturating_add(Duration::from_secs(30));
+        let config = orchestrator::Config { turn_deadline: deadline, ..orchestrator::Config::default() };
+        let orchestrator = config.build(ports).await.map_err(Failure::failed)?;
+        Ok(Self { components, router, engine, orchestrator, guest_threads, _host: host })
+    }
+
+    /// Gives a component's door the grants that hold now.
+    pub(super) async fn renew_grants(&self, app: &App, name: &ComponentName) -> Result<(), Failure> {
+        let component = self.components.find(name)?;
+        let (Some(manifest), Some(door)) = (component.manifest(), component.door()) else { return Ok(()) };
+        let principal = Principal::Component(name.clone());
+        let all = app.grants(Some(&principal)).await?;
+        let grants = component::build_grants(&all, &principal, manifest, &app.stated(name));
+        door.set_grants(grants.map_err(|why| Failure::new(Code::Failed, why))?);
+        Ok(())
+    }
+
+    /// Takes no more messages and waits for those that run.
+    pub(crate) async fn shutdown(&self, deadline: Duration) {
+        self.orchestrator.shutdown(deadline).await;
+    }
+}
+
+fn egress(app: &App, secrets: Arc<dyn SecretSource>) -> Result<Egress, Failure> {
+    let config = egress::Config { extra_ca: app.config.egress.extra_ca.clone(), ..egress::Config::default() };
+    let ports = egress::Ports {
+        clock: Arc::clone(&app.clock),
+        random: Arc::clone(&app.random),
+        audit: Arc::new(app.store.clone()) as Arc<dyn AuditSink>,
+        secrets,
+    };
+    config.build(ports).map_err(|error| Failure::of(Code::Configuration, &error))
+}
+
+fn guest_threads(app: &App) -> usize {
+    let stated = app.config.limits.guest_threads.and_then(|threads| usize::try_from(threads).ok());
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from).min(GUEST_THREADS);
+    stated.unwrap_or_else(processors).max(1)
+}
+
+fn sandbox(app: &App, guest_threads: usize) -> Result<Host, Failure> {
+    let cache = app.directory.secure().join("cache");
+    let config = host::Config {
+        guest_threads,
+        max_instances: app.config.limits.instances.max(1),
+        ..host::Config::new(Some(cache), app.store.key("native-cache"))
+    };
+    let ports = host::Ports {
+        clock: Arc::clone(&app.clock),
+        random: Arc::clone(&app.random),
+        key_value: Arc::new(app.store.clone()) as Arc<dyn KeyValue>,
+    };
+    config.build(ports).map_err(Failure::failed)
+}
+
+fn router(
+    app: &App,
+    components: &Components,
+    secrets: Arc<dyn SecretSource>,
+) -> Result<Arc<Router>, Failure> {
+    let tools = &app.config.tools;
+    let lists = |list: &tools::List| router::Lists { allow: list.allow.clone(), deny: list.deny.clone() };
+    let rate = |rate: tools::Rate| router::Rate { burst: rate.burst, per_minute: rate.per_minute };
+    let single = tools.rate.tools.iter().map(|(name, one)| (name.clone(), rate(*one)));
+    let config = router::Config {
+        policy: router::Policy {
+            owner: lists(&tools.roles.owner),
+            member: lists(&tools.roles.member),
+            guest: lists(&tools.roles.guest),
+        },
+        disabled: tools.disabled.clone(),
+        rates: router::Rates {
+            user: rate(tools.rate.person),
+            tool: rate(tools.rate.tool),
+            tools: single.collect(),
+        },
+        deadline: tools.deadline.0,
+        ..router::Config::default()
+    };
+    let ports = router::Ports {
+        store: app.store.clone(),
+        secrets,
+        clock: Arc::clone(&app.clock),
+        random: Arc::clone(&app.random),
+    };
+    config.build(ports, components.providers()).map_err(|error| Failure::of(Code::Configuration, &error))
+}

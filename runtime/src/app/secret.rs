@@ -1,0 +1,222 @@
+//! Secrets: stored and removed by the admin, and given to those whom the configuration names.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use openpact_engine::builtin;
+use openpact_model::principal::Principal;
+use openpact_model::secret::{SecretName, SecretSnapshot, SecretSource, SecretValue};
+
+use super::{App, admin, done};
+use crate::config::Config;
+use crate::config::engine::Kind;
+use crate::control::{Hidden, Reply, Response, Secret};
+use crate::exit::{Code, Failure};
+
+/// The secret that `engine.key_file` is kept as.
+const KEY_FILE: &str = "ENGINE_KEY_FILE";
+
+/// The secret that holds the engine's key.
+pub(super) fn engine_key(config: &Config) -> Option<SecretName> {
+    let file = config.engine.key_file.is_some().then(|| KEY_FILE.parse().expect("this is a name"));
+    config.engine.key.as_ref().map(|name| name.0.clone()).or(file)
+}
+
+/// Who may use which secret since the configuration says so.
+pub(super) fn configured(config: &Config) -> BTreeMap<SecretName, Vec<Principal>> {
+    let mut all: BTreeMap<SecretName, Vec<Principal>> = BTreeMap::new();
+    if let Some(name) = engine_key(config).filter(|_| config.engine.kind() == Kind::Builtin) {
+        all.entry(name).or_default().push(builtin::principal());
+    }
+    for (component, stated) in &config.components {
+        for secret in stated.credentials.values() {
+            let users = all.entry(secret.0.clone()).or_default();
+            let principal = Principal::Component(component.clone());
+            if !users.contains(&principal) {
+                users.push(principal);
+            }
+        }
+    }
+    all
+}
+
+impl App {
+    /// All secrets, without their values.
+    pub(super) async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
+        let mut configured = configured(&self.config);
+        let all = self.store.secret_vault().list().await.map_err(Failure::failed)?;
+        let show = all.into_iter().map(|info| {
+            let mut users = configured.remove(&info.name).unwrap_or_default();
+            users.retain(|user| !info.principals.contains(user));
+            Secret {
+                configured: users,
+                readable: info.readable,
+                name: info.name,
+                principals: info.principals,
+                created: info.created,
+                updated: info.updated,
+                last_used: info.last_used,
+            }
+        });
+        Ok(show.collect())
+    }
+
+    /// Stores a secret.
+    pub(super) async fn set_secret(
+        &self,
+        name: SecretName,
+        value: Hidden,
+        principals: Vec<Principal>,
+    ) -> Response {
+        if name.as_str() == KEY_FILE {
+            let message = format!("'{KEY_FILE}' is what 'engine.key_file' is kept as; choose another name");
+            return Err(Failure::new(Code::Usage, message));
+        }
+        let users: Vec<_> = principals.iter().map(ToString::to_string).collect();
+        let event = admin("secret.set", &name).with("for", users.join(" "));
+        let value = SecretValue::new(value.0.to_string());
+        let set = self.store.secret_vault().set(name.clone(), value, principals.clone()).await;
+        let set = set.map_err(Failure::failed)?;
+        self.audit(event).await?;
+        let unused = principals.is_empty() && !configured(&self.config).contains_key(&name);
+        let unused = unused.then(|| {
+            "nobody may use it yet: name it in the configuration (as 'engine.key', for example), or set it again with \
+             --for component:NAME"
+                .to_owned()
+        });
+        let warning: Vec<_> = set.warning.into_iter().chain(unused).collect();
+        let warning = (!warning.is_empty()).then(|| warning.join("; "));
+        let verb = if set.created { "stored" } else { "replaced" };
+        Ok(Reply::Done { message: format!("the secret '{name}' is {verb}"), warning })
+    }
+
+    /// Removes a secret.
+    pub(super) async fn remove_secret(&self, name: &SecretName) -> Response {
+        if !self.store.secret_vault().remove(name).await.map_err(Failure::failed)? {
+            let message =
+                format!("there is no secret '{name}'; 'openpact secret list' shows those that there are");
+            return Err(Failure::new(Code::Failed, message));
+        }
+        self.audit(admin("secret.remove", name)).await?;
+        done(format!("the secret '{name}' is removed"))
+    }
+
+    /// Keeps what `engine.key_file` holds as a secret, and forgets it when the configuration names no file any more.
+    pub(super) async fn import_key_file(&self) -> Result<(), Failure> {
+        let name: SecretName = KEY_FILE.parse().expect("this is a name");
+        let vault = self.store.secret_vault();
+        let Some(path) = &self.config.engine.key_file else {
+            let there = self.store.secrets().snapshot().entries.contains_key(&name);
+            if there && vault.remove(&name).await.map_err(Failure::failed)? {
+                self.audit(admin("secret.remove", &name).with("why", "engine.key_file is not set any more"))
+                    .await?;
+            }
+            return Ok(());
+        };
+        let read = read_secret(path)
+            .map_err(|why| Failure::new(Code::Configuration, format!("'engine.key_file': {why}")))?;
+        let snapshot = self.store.secrets().snapshot();
+        let same = snapshot.entries.get(&name).is_some_and(|entry| entry.value.expose() == read.0.as_str());
+        if same {
+            return Ok(());
+        }
+        vault
+            .set(name.clone(), SecretValue::new(read.0.to_string()), Vec::new())
+            .await
+            .map_err(Failure::failed)?;
+        self.audit(admin("secret.set", &name).with("why", "engine.key_file")).await
+    }
+}
+
+/// Reads a secret from a file, without the line end behind it.
+///
+/// # Errors
+/// One sentence, when it cannot be read or is no text.
+pub(crate) fn read_secret(path: &std::path::Path) -> Result<Hidden, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    Ok(Hidden::without_line_end(text))
+}
+
+/// The secrets of the store, with those whom the configuration names among their users.
+pub(super) struct Configured {
+    store: Arc<dyn SecretSource>,
+    users: BTreeMap<SecretName, Vec<Principal>>,
+    /// The store's snapshot that the other was made from.
+    made: Mutex<Option<(Arc<SecretSnapshot>, Arc<SecretSnapshot>)>>,
+}
+
+impl Configured {
+    pub(super) fn new(store: Arc<dyn SecretSource>, users: BTreeMap<SecretName, Vec<Principal>>) -> Self {
+        Self { store, users, made: Mutex::new(None) }
+    }
+}
+
+impl SecretSource for Configured {
+    fn snapshot(&self) -> Arc<SecretSnapshot> {
+        let current = self.store.snapshot();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, snapshot)) = made.as_ref()
+            && Arc::ptr_eq(of, &current)
+        {
+            return Arc::clone(snapshot);
+        }
+        let mut snapshot = SecretSnapshot::clone(&current);
+        for (name, users) in &self.users {
+            if let Some(entry) = snapshot.entries.get_mut(name) {
+                entry.principals.extend(
+                    users.iter().filter(|user| !entry.principals.contains(user)).cloned().collect::<Vec<_>>(),
+                );
+            }
+        }
+        let snapshot = Arc::new(snapshot);
+        *made = Some((current, Arc::clone(&snapshot)));
+        snapshot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openpact_model::secret::SecretEntry;
+
+    use super::*;
+
+    struct Fixed(Arc<SecretSnapshot>);
+
+    impl SecretSource for Fixed {
+        fn snapshot(&self) -> Arc<SecretSnapshot> {
+            Arc::clone(&self.0)
+        }
+    }
+
+    #[test]
+    fn the_configuration_adds_users_and_nothing_else() {
+        let mut config = Config::default();
+        config.engine.model = Some("x".to_owned());
+        config.engine.key = Some(crate::config::secret::Name("KEY".parse().unwrap()));
+        let entry = |value: &str| SecretEntry {
+            value: SecretValue::new(value.to_owned()),
+            principals: vec![Principal::Runtime],
+        };
+        let entries = [("KEY".parse().unwrap(), entry("a")), ("OTHER".parse().unwrap(), entry("b"))].into();
+        let source = Configured::new(
+            Arc::new(Fixed(Arc::new(SecretSnapshot { generation: 7, entries }))),
+            configured(&config),
+        );
+        let snapshot = source.snapshot();
+        assert_eq!(snapshot.generation, 7);
+        assert_eq!(
+            snapshot.entries[&"KEY".parse().unwrap()].principals,
+            [Principal::Runtime, builtin::principal()]
+        );
+        assert_eq!(snapshot.entries[&"OTHER".parse().unwrap()].principals, [Principal::Runtime]);
+        assert!(Arc::ptr_eq(&snapshot, &source.snapshot()), "the same until something changes");
+    }
+
+    #[test]
+    fn a_direct_engine_may_use_no_key() {
+        let mut config = Config::default();
+        config.engine.key = Some(crate::config::secret::Name("KEY".parse().unwrap()));
+        assert!(configured(&config).is_empty());
+    }
+}

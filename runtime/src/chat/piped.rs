@@ -1,0 +1,90 @@
+//! Talking through a pipe: one message a line, the answers to standard output, everything else to standard error.
+
+use openpact_engine::Event;
+use openpact_model::text::{one_line, terminal};
+use openpact_orchestrator::Update;
+use serde_json::json;
+
+use super::Conversation;
+use super::input::{Input, Lines};
+use crate::exit::{Code, Failure};
+use crate::present::{Output, complain, print};
+use crate::signal::Signals;
+
+/// The widest that a tool's answer is shown.
+const SHORT: usize = 160;
+
+/// Talks until the input ends. Lines without anything on them are skipped; an answer that ends with an error is told on
+/// standard error, and the next line is taken all the same.
+///
+/// # Errors
+/// When the input cannot be read.
+pub(super) async fn talk(
+    conversation: &Conversation<'_>,
+    signals: &Signals,
+    output: Output,
+) -> Result<(), Failure> {
+    let mut lines = Lines::from_pipe().map_err(Failure::doing("standard input cannot be read"))?;
+    loop {
+        let text = match lines.next().await {
+            Input::Line(text) if text.trim().is_empty() => continue,
+            Input::Line(text) => text,
+            Input::Interrupt | Input::End => break,
+            Input::Broken(why) => {
+                return Err(Failure::new(Code::Failed, format!("standard input cannot be read: {why}")));
+            }
+        };
+        answer(conversation, text, output).await;
+        if signals.is_stopped() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Shows the answer to one message.
+async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
+    let mut updates = conversation.say(text);
+    let mut part = None;
+    let mut open = false;
+    while let Some(update) = updates.recv().await {
+        if output.json {
+            print(&format!("{}\n", as_json(&update)));
+            continue;
+        }
+        match update {
+            Update::Event(Event::Text { part: of, text }) => {
+                if open && part.is_some_and(|part| part != of) {
+                    print("\n");
+                }
+                part = Some(of);
+                open = !text.ends_with('\n');
+                print(&terminal(&text));
+            }
+            Update::Event(Event::ToolCall { name, arguments, .. }) if conversation.show_tools => {
+                complain(&format!("tool {} {}", one_line(&name, 64), one_line(&arguments, SHORT)));
+            }
+            Update::Event(Event::ToolResult { is_error, text, .. }) if conversation.show_tools => {
+                let how = if is_error { "failed" } else { "answered" };
+                complain(&format!("tool {how}: {}", one_line(&text, SHORT)));
+            }
+            Update::Event(Event::Error { message, .. }) => {
+                complain(&format!("error: {}", terminal(&message)))
+            }
+            Update::Event(_) => {}
+            Update::Notice(text) => print(&format!("{}\n", terminal(&text))),
+            Update::Done => break,
+        }
+    }
+    if open {
+        print("\n");
+    }
+}
+
+fn as_json(update: &Update) -> serde_json::Value {
+    match update {
+        Update::Event(event) => json!(event),
+        Update::Notice(text) => json!({ "type": "notice", "text": text }),
+        Update::Done => json!({ "type": "done" }),
+    }
+}

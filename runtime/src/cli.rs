@@ -1,0 +1,269 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use openpact_model::id::ComponentName;
+use openpact_model::principal::Principal;
+use openpact_model::secret::SecretName;
+
+use crate::exit;
+
+/// A self-hosted AI assistant whose extensions cannot steal.
+#[derive(Debug, Parser)]
+#[command(name = "openpact", version, after_help = exit::HELP, max_term_width = 110, propagate_version = false)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// The data directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "OPENPACT_DATA",
+        default_value = "./data",
+        hide_env_values = true
+    )]
+    pub(crate) data: PathBuf,
+    /// The configuration file [default: secure/config.yaml in the data directory, which may be absent]
+    #[arg(long, global = true, value_name = "FILE", env = "OPENPACT_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print one JSON value instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What is logged to standard error: error, warn, info, debug, trace, or per module
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+}
+
+impl Global {
+    /// The configuration file, and whether it was asked for by name.
+    pub(crate) fn config_file(&self) -> (PathBuf, bool) {
+        self.config.clone().map_or_else(|| (self.data.join("secure/config.yaml"), false), |file| (file, true))
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Talk to the assistant in the terminal, as the owner
+    ///
+    /// Without a terminal it takes one message a line from standard input and prints the answers.
+    Chat,
+    /// Show every part: running or why not, and what to do
+    Status,
+    /// Components: what is there, what it asks for, who signed it
+    #[command(subcommand)]
+    Component(Component),
+    /// Keys for signing components
+    #[command(subcommand)]
+    Key(Key),
+    /// Publishers whose components may run
+    #[command(subcommand)]
+    Publisher(Publisher),
+    /// Secrets: set, list, remove; never shown
+    #[command(subcommand)]
+    Secret(Secret),
+    /// What a component or an engine may reach on the network
+    #[command(subcommand)]
+    Grant(Grant),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Show the version
+    Version,
+}
+
+/// `openpact component`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Component {
+    /// List the components with their state and what they may do
+    List,
+    /// Show what a package says it is and what it asks for, trusting nothing
+    Inspect {
+        /// The package, a .wasm file
+        file: PathBuf,
+    },
+    /// Say who signed a package, and whether it may run here
+    Verify {
+        /// The package, a .wasm file
+        file: PathBuf,
+        /// The signature [default: the file's name with .minisig behind it]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// Trust only this public key instead of the publishers of the data directory: a key or a .pub file
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Run one tool by hand in its sandbox; prints the result, the time, the memory and the requests made
+    Call {
+        /// The component
+        name: ComponentName,
+        /// The tool, such as `workspace_read`
+        tool: String,
+        /// The arguments, a JSON object
+        #[arg(default_value = "{}")]
+        arguments: String,
+    },
+    /// Make a package out of a built component and its openpact.toml
+    Pack(Pack),
+    /// Sign a package; writes the signature beside it
+    Sign {
+        /// The package, a .wasm file
+        file: PathBuf,
+        /// The secret key that `openpact key generate` or minisign made
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// A file that holds the passphrase of the key, instead of asking for it
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// `openpact component pack`.
+#[derive(Debug, Args)]
+pub(crate) struct Pack {
+    /// The guest's folder (with openpact.toml, and built for wasm32-wasip2), or the built .wasm itself
+    pub(crate) source: PathBuf,
+    /// The manifest [default: openpact.toml in the folder, or beside the .wasm]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Where the package goes [default: NAME.wasm in the current folder]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `openpact key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key pair for signing; prints the public key
+    Generate {
+        /// The secret key's file; the public key goes beside it, ending in .pub
+        #[arg(long, short, value_name = "FILE", default_value = "openpact.key")]
+        output: PathBuf,
+        /// Do not encrypt the secret key
+        #[arg(long, conflicts_with = "passphrase_file")]
+        unencrypted: bool,
+        /// A file that holds the passphrase for the key, instead of asking for one
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// `openpact publisher`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Publisher {
+    /// Trust a publisher's key for components of certain names
+    Add {
+        /// The publisher, as its manifests name it
+        name: String,
+        /// The public key, or the .pub file that holds it
+        key: String,
+        /// What the names of its components start with; several times for several
+        #[arg(long, value_name = "PREFIX", required = true)]
+        prefix: Vec<String>,
+    },
+    /// List the publishers
+    List,
+    /// Trust a publisher no longer
+    Remove {
+        /// The publisher
+        name: String,
+    },
+}
+
+/// `openpact secret`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Store a secret: asked for without echo, or read from standard input or a file
+    Set {
+        /// Its name: A-Z, 0-9 and '_'
+        name: SecretName,
+        /// Who may have it put into their requests, such as component:web; several times for several. The engine
+        /// needs none: the configuration names its key
+        #[arg(long = "for", value_name = "PRINCIPAL")]
+        principals: Vec<Principal>,
+        /// Read it from this file
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// List the names, and who may use them
+    List,
+    /// Remove a secret
+    Remove {
+        /// Its name
+        name: SecretName,
+    },
+}
+
+/// `openpact grant`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Grant {
+    /// Allow something; works from the next request on
+    Add {
+        /// Who, such as component:web
+        principal: Principal,
+        /// What: 'METHODS SCHEME://HOST[:PORT]/PATH [options]', such as 'GET https://api.example.com/v1/**'
+        rule: String,
+        /// The secret behind the rule's credential=NAME
+        #[arg(long, value_name = "SECRET")]
+        secret: Option<SecretName>,
+    },
+    /// List the grants, those of the configuration and of the program included
+    List {
+        /// Only those of one principal
+        principal: Option<Principal>,
+    },
+    /// Take a grant back
+    Remove {
+        /// Its number in the list
+        id: i64,
+    },
+}
+
+/// `openpact audit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Show the newest entries, the oldest of them first
+    Show {
+        /// Only kinds that start so, such as `tool.` or `egress.request`
+        #[arg(long, value_name = "PREFIX")]
+        kind: Option<String>,
+        /// Only what this principal or person caused
+        #[arg(long)]
+        actor: Option<String>,
+        /// Only what was done to this
+        #[arg(long)]
+        subject: Option<String>,
+        /// Go on after this number, instead of showing the newest
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<i64>,
+        /// How many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Check that no entry was changed, removed or put in between
+    Verify,
+}
+
+/// `openpact config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Say what is wrong with the configuration, or that nothing is
+    Check,
+    /// Print the example file: every key with its description and default
+    Example,
+    /// Print the JSON schema
+    Schema,
+}

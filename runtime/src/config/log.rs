@@ -1,0 +1,57 @@
+//! Section `log`: what is written to the log.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is written to the log, which goes to standard error. Known secrets are taken out of every line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// How much: `error`, `warn`, `info`, `debug` or `trace`, and per module as in `info,openpact_egress=debug`.
+    /// `--log-level` overrides it.
+    pub(crate) level: String,
+    /// How.
+    pub(crate) format: Format,
+}
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "warn".to_owned(), format: Format::Text }
+    }
+}
+
+/// Whether a level can be understood.
+///
+/// # Errors
+/// One sentence that names the part that cannot.
+pub(crate) fn check_level(text: &str) -> Result<(), String> {
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    for part in text.split(',').map(str::trim) {
+        let word = part.split_once('=').map_or(part, |(_, level)| level);
+        if !is_level(word) {
+            return Err(format!(
+                "'{part}' is not a log level: use error, warn, info, debug or trace, and per module as in \
+                 'info,openpact_egress=debug'"
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Log {
+    /// What does not go together: the key, and a sentence.
+    pub(super) fn contradictions(&self) -> Vec<(&'static str, String)> {
+        check_level(&self.level).err().map(|message| ("log.level", message)).into_iter().collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! The control socket: answers the command line of the same user while this process owns the data directory.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::fs::{Mode, OFlags};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Request, Response, SOCKET, line};
+use crate::exit::{Code, Failure};
+
+/// How many are answered at the same time; further ones wait.
+const CONNECTIONS: usize = 16;
+
+/// How long a client may take to write its line.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest path that fits into a socket's address on every Unix, the end included.
+const MAX_PATH_BYTES: usize = 100;
+
+/// What answers.
+#[async_trait]
+pub(crate) trait Handler: Send + Sync {
+    /// Answers one request.
+    async fn handle(&self, request: Request) -> Response;
+}
+
+/// A socket that is being served. Dropping it leaves the file behind; [`Server::stop`] takes it away.
+pub(crate) struct Server {
+    path: PathBuf,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A path by which a socket in `folder` can be named, however long the folder's own path is.
+pub(super) struct Address {
+    /// Keeps the short name alive.
+    _folder: Option<OwnedFd>,
+    pub(super) path: PathBuf,
+}
+
+impl Address {
+    pub(super) fn of(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(SOCKET);
+        if path.as_os_str().len() < MAX_PATH_BYTES {
+            return Ok(Self { _folder: None, path });
+        }
+        let fd = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", fd.as_raw_fd()));
+        Ok(Self { _folder: Some(fd), path })
+    }
+}
+
+impl Server {
+    /// Serves `secure/control.sock`. The caller holds the lock of the data directory, so a socket that is there
+    /// already was left by a process that died.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub(crate) fn start(secure: &Path, handler: Arc<dyn Handler>) -> io::Result<Self> {
+        let path = secure.join(SOCKET);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(Address::of(secure)?.path)?;
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
+        let server = Self { path, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        server.tasks.spawn(accept(listener, handler, server.stop.clone(), server.tasks.clone()));
+        Ok(server)
+    }
+
+    /// Takes no more requests, finishes those that run, and removes the socket.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the control socket was gone already");
+        }
+        self.tasks.wait().await;
+    }
+}
+
+async fn accept(
+    listener: UnixListener,
+    handler: Arc<dyn Handler>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file handles, most likely: trying again at once would only burn the processor.
+                tracing::warn!(%error, "a connection to the control socket could not be taken");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let handler = Arc::clone(&handler);
+        tasks.spawn(async move {
+            if let Err(error) = serve(stream, handler.as_ref()).await {
+                tracing::debug!(%error, "a client of the control socket went away");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn serve(mut stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
+    let user = stream.peer_cred()?.uid();
+    let own = rustix::process::geteuid().as_raw();
+    if user != own {
+        tracing::warn!(user, "another user tried the control socket and was refused");
+        let failure =
+            Failure::new(Code::Refused, "the control socket answers only the user that runs openpact");
+        return line::write(&mut stream, &Response::Err(failure)).await;
+    }
+    let (mut reader, writer) = stream.split();
+    let request = tokio::time::timeout(PATIENCE, line::read(&mut reader, line::MAX_BYTES)).await;
+    let response = match request.map_err(io::Error::from).flatten() {
+        Ok(request) => handler.handle(request).await,
+        Err(error) => Err(misunderstood(&error)),
+    };
+    line::write(writer, &response).await
+}
+
+fn misunderstood(error: &io::Error) -> Failure {
+    let own = env!("CARGO_PKG_VERSION");
+    let hint =
+        format!("the process that runs is openpact {own}; if yours is another version, restart that process");
+    Failure::new(Code::Failed, format!("the request was not understood ({error}); {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener as StdListener;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::super::client;
+    use super::super::{Chain, Reply};
+    use super::*;
+
+    struct Fixed;
+
+    #[async_trait]
+    impl Handler for Fixed {
+        async fn handle(&self, request: Request) -> Response {
+            match request {
+                Request::AuditVerify => Ok(Reply::Chain(Chain { entries: 3, broken: None })),
+                other => Err(Failure::new(Code::Refused, format!("{other:?}"))),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered_and_the_socket_is_private_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        // What a dead process leaves behind is in nobody's way.
+        drop(StdListener::bind(folder.path().join(SOCKET)).unwrap());
+        let server = Server::start(folder.path(), Arc::new(Fixed)).unwrap();
+        let mode = std::fs::metadata(folder.path().join(SOCKET)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let reply = client::ask(folder.path(), &Request::AuditVerify).await.unwrap();
+        assert_eq!(reply, Ok(Reply::Chain(Chain { entries: 3, broken: None })));
+        let refused = client::ask(folder.path(), &Request::Status).await.unwrap().unwrap_err();
+        assert_eq!(refused, Failure::new(Code::Refused, "Status"));
+        server.stop().await;
+        assert!(client::ask(folder.path(), &Request::Status).await.is_err());
+        assert!(!folder.path().join(SOCKET).exists());
+    }
+
+    #[tokio::test]
+    async fn nonsense_is_answered_and_harms_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), Arc::new(Fixed)).unwrap();
+        let long = vec![b'x'; line::MAX_BYTES + 1];
+        for nonsense in [&b"{}\n"[..], b"{\"request\":\"fly\"}\n", b"\xff\n", &long] {
+            let mut stream = UnixStream::connect(folder.path().join(SOCKET)).await.unwrap();
+            // The server may hang up before it has taken everything.
+            let _ = stream.write_all(nonsense).await;
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer).await;
+            assert!(answer.is_empty() || answer.contains("not understood"), "{answer}");
+        }
+        assert!(client::ask(folder.path(), &Request::AuditVerify).await.unwrap().is_ok());
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_data_directory_with_a_long_path_works() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("d".repeat(120));
+        std::fs::create_dir(&folder).unwrap();
+        let server = Server::start(&folder, Arc::new(Fixed)).unwrap();
+        assert!(client::ask(&folder, &Request::AuditVerify).await.unwrap().is_ok());
+        server.stop().await;
+    }
+}

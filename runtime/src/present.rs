@@ -1,0 +1,125 @@
+//! Answers as people read them, and as programs do.
+
+mod audit;
+mod component;
+mod inspect;
+mod list;
+mod status;
+mod table;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use openpact_model::text::terminal;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::control::Reply;
+
+pub(crate) use inspect::inspection;
+
+/// Where output goes and how it may look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// One JSON value instead of text.
+    pub(crate) json: bool,
+    /// Whether standard output takes colours.
+    pub(crate) colours: bool,
+}
+
+/// A colour or a weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Headings.
+    Bold,
+    /// What matters less.
+    Dim,
+    /// What works.
+    Green,
+    /// What should be looked at.
+    Yellow,
+    /// What does not work.
+    Red,
+}
+
+impl Output {
+    /// Colours only where standard output is a terminal and nobody objects.
+    pub(crate) fn new(json: bool, colours_welcome: bool) -> Self {
+        Self { json, colours: colours_welcome && !json && io::stdout().is_terminal() }
+    }
+
+    /// `text` in a style, where styles are shown.
+    pub(crate) fn styled(self, text: &str, style: Style) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let code = match style {
+            Style::Bold => 1,
+            Style::Dim => 2,
+            Style::Green => 32,
+            Style::Yellow => 33,
+            Style::Red => 31,
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// Shows an answer.
+    pub(crate) fn reply(self, reply: &Reply) {
+        if !self.json {
+            return print(&self.text(reply));
+        }
+        match reply {
+            Reply::Status(status) => self.value(status),
+            Reply::Components(all) => self.value(&json!({ "components": all })),
+            Reply::Called(called) => self.value(called),
+            Reply::Publishers(all) => self.value(&json!({ "publishers": all })),
+            Reply::Secrets(all) => self.value(&json!({ "secrets": all })),
+            Reply::Grants(all) => self.value(&json!({ "grants": all })),
+            Reply::Audit(entries) => self.value(&json!({ "entries": entries })),
+            Reply::Chain(chain) => self.value(chain),
+            Reply::Done { message, warning } => {
+                self.value(&json!({ "message": message, "warning": warning }));
+            }
+        }
+    }
+
+    /// Shows a value as JSON.
+    pub(crate) fn value<T: Serialize>(self, value: &T) {
+        let text =
+            serde_json::to_string_pretty(value).expect("what is answered can always be written as JSON");
+        print(&format!("{text}\n"));
+    }
+
+    fn text(self, reply: &Reply) -> String {
+        match reply {
+            Reply::Status(status) => status::text(self, status),
+            Reply::Components(components) => component::list(self, components),
+            Reply::Called(called) => component::called(self, called),
+            Reply::Publishers(publishers) => list::publishers(self, publishers),
+            Reply::Secrets(secrets) => list::secrets(self, secrets),
+            Reply::Grants(grants) => list::grants(self, grants),
+            Reply::Audit(entries) => audit::entries(self, entries),
+            Reply::Chain(chain) => audit::chain(self, chain),
+            Reply::Done { message, warning } => self.done(message, warning.as_deref()),
+        }
+    }
+
+    fn done(self, message: &str, warning: Option<&str>) -> String {
+        let mut text = format!("{}\n", terminal(message));
+        if let Some(warning) = warning {
+            let head = self.styled("warning:", Style::Yellow);
+            text.push_str(&format!("{head} {}\n", terminal(warning)));
+        }
+        text
+    }
+}
+
+/// Writes to standard output. Where nobody reads any more (`| head`) the rest is of no use to anybody.
+pub(crate) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes one line to standard error.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,11 @@
+//! The store as the rest of the program uses it, and as somebody finds it who changes its files.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod audit;
+mod directory;
+mod durability;
+mod families;
+mod journal;
+mod key_value;
+mod secrets;
+mod support;
