@@ -1,5 +1,6 @@
 //! The program as a person at the command line meets it: through the real binary, with real data directories.
 #![expect(clippy::disallowed_methods, reason = "starting the program is what these tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -160,6 +161,16 @@ fn a_message_that_no_tool_fits_gets_help_and_a_wrong_one_the_reason() {
     for expected in ["!tools", "workspace_read", "path", "/help"] {
         assert!(ended.out.contains(expected), "'{expected}' is missing in {ended:?}");
     }
+}
+
+#[test]
+fn chat_speaks_json_where_a_program_listens() {
+    let place = Place::new();
+    let ended = place.feed(&["chat", "--json"], "!workspace_list {}\n/help\n");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["tool_call", "tool_result", "text", "end", "done", "notice", "done"], "{lines:#?}");
 }
 
 #[test]
@@ -506,7 +517,7 @@ struct Guest {
 /// The workspace component, which the build of this very binary made.
 fn guest() -> Guest {
     let binary = Path::new(env!("CARGO_BIN_EXE_openpact"));
-    let built = Path::new("guests/wasm32-wasip2/release/openpact_workspace.wasm");
+    let built = Path::new("guests/wasm32-wasip2/release/openpact_tool_workspace.wasm");
     let places: Vec<_> = binary.ancestors().map(|above| above.join(built)).collect();
     let wasm = places
         .iter()

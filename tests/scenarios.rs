@@ -1,6 +1,6 @@
 //! Scenarios: each folder of `tests/scenarios` is one test through the real program and the real components.
 //!
-//! A folder holds `scenario.toml` (what it shows, secrets, expected files and audit records), `chat.txt` (what is
+//! A folder holds `scenario.toml` (what it shows, secrets, what is told on standard error, expected files and audit records), `chat.txt` (what is
 //! typed), `expected.txt` (what is printed, to the letter), and if a model takes part `config.yaml` (with `${MODEL}` for
 //! its address) and `model.toml` (its script). Whatever a scenario shows, no secret of it may be anywhere but in the
 //! header that carries it to the model.
@@ -23,6 +23,9 @@ use serde_json::Value;
 struct Scenario {
     /// What it shows, in a sentence.
     about: String,
+    /// Texts that standard error must hold: what the person is told besides the answers.
+    #[serde(default)]
+    told: Vec<String>,
     /// Secrets to set before the conversation.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
@@ -63,11 +66,11 @@ fn run(folder: &Path) -> Result<()> {
     let talk = world.succeed(&["chat"], &read(&folder.join("chat.txt"))?)?;
     let shown = String::from_utf8(talk.stdout.clone())?;
     let expected = read(&folder.join("expected.txt"))?;
-    ensure!(
-        shown == expected,
-        "printed:\n{shown}\nexpected:\n{expected}\n{}",
-        String::from_utf8_lossy(&talk.stderr)
-    );
+    let told = String::from_utf8_lossy(&talk.stderr);
+    ensure!(shown == expected, "printed:\n{shown}\nexpected:\n{expected}\ntold:\n{told}");
+    for wanted in &scenario.told {
+        ensure!(told.contains(wanted), "the person was not told '{wanted}', but:\n{told}");
+    }
     for (path, content) in &scenario.files {
         ensure!(read(&world.data().join(path))? == *content, "{path} holds something else");
     }

@@ -13,9 +13,9 @@ fn root() -> PathBuf {
 
 /// All files of the project below `folder`, but for what builds and runs leave behind.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    for entry in fs::read_dir(folder).expect("folders are readable") {
+        let path = entry.expect("folders are readable").path();
+        let name = path.file_name().expect("entries have names").to_string_lossy().into_owned();
         if path.is_dir() {
             if !matches!(name.as_str(), "target" | "data" | ".git" | "node_modules") {
                 files(&path, found);
@@ -34,8 +34,8 @@ fn project_files(extension: &str) -> Vec<(String, String)> {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|e| e == extension))
         .map(|path| {
-            let text = fs::read_to_string(&path).unwrap();
-            (path.strip_prefix(&root).unwrap().to_string_lossy().into_owned(), text)
+            let text = fs::read_to_string(&path).expect("sources are text");
+            (path.strip_prefix(&root).expect("it lies below").to_string_lossy().into_owned(), text)
         })
         .collect();
     files.sort();

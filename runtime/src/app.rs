@@ -145,10 +145,15 @@ impl App {
         self.directory.root()
     }
 
+    /// How long a stop waits for what runs.
+    pub(crate) fn patience(&self) -> Duration {
+        self.config.limits.shutdown.0
+    }
+
     /// Finishes what runs, within the time that the configuration gives, and closes the store within `closing`.
     pub(crate) async fn close(&self, closing: Duration) {
         if let Some(parts) = self.parts.get() {
-            parts.shutdown(self.config.limits.shutdown.0).await;
+            parts.shutdown(self.patience()).await;
         }
         match tokio::time::timeout(closing, self.store.close()).await {
             Ok(Ok(())) => {}
@@ -199,13 +204,13 @@ impl Handler for App {
 }
 
 /// An event that an admin caused through the command line.
-fn admin(kind: &str, subject: impl ToString) -> Event {
+fn admin(kind: &str, subject: &impl ToString) -> Event {
     Event::new(kind, "admin", subject.to_string(), Verdict::Allowed)
 }
 
 /// The answer to a change.
-fn done(message: impl Into<String>) -> Response {
-    Ok(Reply::Done { message: message.into(), warning: None })
+fn done(message: impl Into<String>) -> Reply {
+    Reply::Done { message: message.into(), warning: None }
 }
 
 fn unavailable(error: store::Error) -> Unavailable {

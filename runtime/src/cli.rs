@@ -214,7 +214,7 @@ pub(crate) enum Grant {
     Add {
         /// Who, such as component:web
         principal: Principal,
-        /// What: 'METHODS SCHEME://HOST[:PORT]/PATH [options]', such as 'GET https://api.example.com/v1/**'
+        /// What: `METHODS SCHEME://HOST[:PORT]/PATH [options]`, such as `GET https://api.example.com/v1/**`
         rule: String,
         /// The secret behind the rule's credential=NAME
         #[arg(long, value_name = "SECRET")]

@@ -154,7 +154,7 @@ pub(crate) fn verdict(reply: &Reply) -> Result<(), Failure> {
 fn version(output: Output) {
     let version = env!("CARGO_PKG_VERSION");
     if output.json {
-        output.value(&serde_json::json!({ "name": "openpact", "version": version }));
+        crate::present::value(&serde_json::json!({ "name": "openpact", "version": version }));
     } else {
         print(&format!("openpact {version}\n"));
     }

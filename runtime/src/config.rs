@@ -18,6 +18,7 @@ pub(crate) mod tools;
 pub(crate) mod unit;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use openpact_model::id::ComponentName;
@@ -70,7 +71,7 @@ impl Config {
     pub(crate) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let text = match std::fs::read_to_string(&sources.file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !sources.required => String::new(),
+            Err(error) if !sources.required && is_absent(&sources.file, &error) => String::new(),
             Err(source) => return Err(Error::Unreadable { path: sources.file.clone(), source }),
         };
         Self::parse(&sources.file, &text, sources.environment)
@@ -113,6 +114,16 @@ impl Config {
     }
 }
 
+/// Whether a file that cannot be read is not there, or lies in a data directory that cannot be used at all, which is
+/// said better by those who use it.
+fn is_absent(file: &Path, error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+        io::ErrorKind::PermissionDenied => std::fs::metadata(file).is_err(),
+        _ => false,
+    }
+}
+
 /// What the components that come with the program may do unless the configuration says otherwise.
 pub(crate) const DEFAULT_GRANTS: &str = include_str!("../../config/default-grants.yaml");
 
@@ -127,7 +138,7 @@ pub(crate) fn default_grants() -> Result<BTreeMap<ComponentName, components::Com
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn run(arguments: cli::Arguments, environment: &Environment, output: Output) -> 
 /// Says what went wrong, as people or programs read it.
 fn fail(failure: &Failure, output: Output, environment: &Environment) -> ExitCode {
     if output.json {
-        output.value(&serde_json::json!({ "error": failure }));
+        present::value(&serde_json::json!({ "error": failure }));
     }
     let colours = environment.colours() && std::io::stderr().is_terminal();
     let head = Output { json: false, colours }.styled("error:", Style::Red);

@@ -7,6 +7,7 @@ mod list;
 mod status;
 mod table;
 
+use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use openpact_model::text::terminal;
@@ -68,25 +69,18 @@ impl Output {
             return print(&self.text(reply));
         }
         match reply {
-            Reply::Status(status) => self.value(status),
-            Reply::Components(all) => self.value(&json!({ "components": all })),
-            Reply::Called(called) => self.value(called),
-            Reply::Publishers(all) => self.value(&json!({ "publishers": all })),
-            Reply::Secrets(all) => self.value(&json!({ "secrets": all })),
-            Reply::Grants(all) => self.value(&json!({ "grants": all })),
-            Reply::Audit(entries) => self.value(&json!({ "entries": entries })),
-            Reply::Chain(chain) => self.value(chain),
+            Reply::Status(status) => value(status),
+            Reply::Components(all) => value(&json!({ "components": all })),
+            Reply::Called(called) => value(called),
+            Reply::Publishers(all) => value(&json!({ "publishers": all })),
+            Reply::Secrets(all) => value(&json!({ "secrets": all })),
+            Reply::Grants(all) => value(&json!({ "grants": all })),
+            Reply::Audit(entries) => value(&json!({ "entries": entries })),
+            Reply::Chain(chain) => value(chain),
             Reply::Done { message, warning } => {
-                self.value(&json!({ "message": message, "warning": warning }));
+                value(&json!({ "message": message, "warning": warning }));
             }
         }
-    }
-
-    /// Shows a value as JSON.
-    pub(crate) fn value<T: Serialize>(self, value: &T) {
-        let text =
-            serde_json::to_string_pretty(value).expect("what is answered can always be written as JSON");
-        print(&format!("{text}\n"));
     }
 
     fn text(self, reply: &Reply) -> String {
@@ -107,10 +101,21 @@ impl Output {
         let mut text = format!("{}\n", terminal(message));
         if let Some(warning) = warning {
             let head = self.styled("warning:", Style::Yellow);
-            text.push_str(&format!("{head} {}\n", terminal(warning)));
+            add(&mut text, format_args!("{head} {}\n", terminal(warning)));
         }
         text
     }
+}
+
+/// Adds to a text without a detour.
+pub(crate) fn add(text: &mut String, more: fmt::Arguments<'_>) {
+    text.write_fmt(more).expect("writing to a String cannot fail");
+}
+
+/// Shows a value as JSON.
+pub(crate) fn value<T: Serialize>(value: &T) {
+    let text = serde_json::to_string_pretty(value).expect("what is answered can always be written as JSON");
+    print(&format!("{text}\n"));
 }
 
 /// Writes to standard output. Where nobody reads any more (`| head`) the rest is of no use to anybody.

@@ -71,7 +71,10 @@ impl<'a> Session<'a> {
     /// Does what was asked.
     pub(crate) async fn run(self, work: Program) -> Result<(), Failure> {
         match work {
-            Program::CheckConfig => self.check_config(),
+            Program::CheckConfig => {
+                self.check_config();
+                Ok(())
+            }
             Program::Chat => self.chat().await,
             Program::Ask(request) => {
                 let reply = self.ask(request).await?;
@@ -82,15 +85,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn check_config(&self) -> Result<(), Failure> {
+    fn check_config(&self) {
         let file = &self.settings.config_file;
         let there = if file.exists() { "is good" } else { "is not there; everything has its default" };
         if self.output.json {
-            self.output.value(&self.settings.config);
+            crate::present::value(&self.settings.config);
         } else {
             crate::present::print(&format!("{} {there}\n", file.display()));
         }
-        Ok(())
     }
 
     /// Answers a request here, or has it answered by the process that holds the data directory.
@@ -110,7 +112,7 @@ impl<'a> Session<'a> {
                     return Err(Failure::new(Code::Held, format!("{message}; {what} ({error})")));
                 }
                 Err(error) => {
-                    tracing::debug!(process, %error, "waiting for the process that holds the data directory")
+                    tracing::debug!(process, %error, "waiting for the process that holds the data directory");
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -143,10 +145,7 @@ impl<'a> Session<'a> {
         app.serve();
         let server = Server::start(&app.secure(), Arc::clone(&app) as Arc<_>);
         let server = server.map_err(Failure::doing("the control socket in 'secure' cannot be made"))?;
-        let outcome = tokio::select! {
-            outcome = chat::run(&app, &signals, self.output) => outcome,
-            () = signals.stopped() => Err(Failure::new(Code::Interrupted, "")),
-        };
+        let outcome = chat::run(&app, &signals, self.output).await;
         chat::terminal::restore();
         server.stop().await;
         app.close(CLOSING).await;

@@ -728,3 +728,18 @@ async fn a_store_that_is_gone_is_told_and_nothing_is_sent() {
     assert!(error.to_string().contains("the store is closed"), "{error}");
     assert!(server.requests().is_empty());
 }
+
+#[tokio::test]
+async fn a_store_that_fails_within_a_turn_ends_it_before_a_tool_runs() {
+    let call = Say::Call(Call::new("c", "echo", "{}"));
+    let (bench, _server) = builtin(script([Exchange::say([word("I will. "), Say::Pause(300), call])])).await;
+    let session = bench.engine.create_session(None).await.unwrap();
+    let mut stream = bench.engine.send(&session.id, turn("hi")).await.unwrap();
+    assert!(matches!(stream.next().await, Some(Event::Text { .. })));
+    bench.store.close().await.unwrap();
+    let rest: Vec<Event> = stream.collect().await;
+    let (kind, message) = error(&rest);
+    assert_eq!(kind, ErrorKind::Engine);
+    assert!(message.contains("the store is closed"), "{message}");
+    assert_eq!(bench.tools.calls(), [], "what cannot be written down is not done");
+}

@@ -30,9 +30,18 @@ pub(crate) const KEY: &str = "sk-test-4f9d2c71aa08e3b65d";
 /// The secret that holds it.
 pub(crate) const SECRET: &str = "SCRIPTED_MODEL_KEY";
 
-/// Opens the store of a data directory.
+/// Opens the store of a data directory, once whoever had it open is gone: the door writes its last audit record in a
+/// task of its own, which keeps the store for a moment longer than the engine.
 pub(crate) fn open(path: &Path) -> Store {
-    let directory = DataDirectory::acquire(path).unwrap();
+    let mut directory = DataDirectory::acquire(path);
+    for _ in 0..3000 {
+        if !matches!(directory, Err(openpact_store::Error::Held { .. })) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+        directory = DataDirectory::acquire(path);
+    }
+    let directory = directory.unwrap();
     Store::open(&directory, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap()
 }
 

@@ -63,7 +63,7 @@ impl Component {
             Settings::new(manifest.settings.as_ref(), &manifest.secret_settings(), &deployment.settings);
         Ok(Self {
             principal: Principal::Component(manifest.name.clone()),
-            tools: Tools::new(manifest)?,
+            tools: Tools::new(manifest),
             mounts: Arc::new(mounts),
             settings: Arc::new(settings),
             requested_credentials: manifest.requests.credentials.iter().map(|it| it.name.clone()).collect(),

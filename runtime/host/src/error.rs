@@ -34,14 +34,6 @@ pub enum Error {
         #[source]
         source: wasmtime::Error,
     },
-    /// Two tools of a component end up with one name, or a name cannot be used.
-    #[error("the tools of '{name}' cannot be named: {why}")]
-    ToolName {
-        /// The component.
-        name: String,
-        /// What is wrong, and with which tool.
-        why: String,
-    },
     /// A limit that the deployment asks for lies outside what the host was configured for.
     #[error(
         "the deployment of '{name}' asks for {what} of {asked}, and this host allows {allowed}; change one of them"

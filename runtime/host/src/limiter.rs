@@ -165,12 +165,12 @@ mod tests {
     /// Makes an instance with room for `max` bytes, and lets it grow if that is wanted. Gives what was taken at most.
     fn run(max: u64, memories: &[u64], tables: &[u64], grow: bool) -> (wasmtime::Result<()>, u64) {
         let engine = crate::engine::build(&crate::config::Config::new(None, [0; 32])).unwrap();
-        let module = wasmtime::Module::new(&engine, module(memories, tables)).unwrap();
         let (limiter, ledger) = limiter(max);
         let mut store = wasmtime::Store::new(&engine, limiter);
         store.limiter(|limiter| limiter);
         store.set_epoch_deadline(u64::MAX / 2);
-        let result = wasmtime::Instance::new(&mut store, &module, &[]).and_then(|instance| {
+        let result = wasmtime::Module::new(&engine, module(memories, tables)).and_then(|module| {
+            let instance = wasmtime::Instance::new(&mut store, &module, &[])?;
             let function = instance.get_typed_func::<(), ()>(&mut store, "grow")?;
             if grow { function.call(&mut store, ()) } else { Ok(()) }
         });

@@ -38,13 +38,7 @@ impl Event {
         subject: impl Into<String>,
         verdict: Verdict,
     ) -> Self {
-        Self {
-            kind: kind.into(),
-            actor: actor.into(),
-            subject: subject.into(),
-            verdict,
-            detail: Map::new(),
-        }
+        Self { kind: kind.into(), actor: actor.into(), subject: subject.into(), verdict, detail: Map::new() }
     }
 
     /// Adds one fact.

@@ -122,7 +122,7 @@ impl App {
         }
         self.audit(event.with("number", id)).await?;
         parts.renew_grants(self, name).await?;
-        done(format!("grant {id}: {principal} may now {rule}"))
+        Ok(done(format!("grant {id}: {principal} may now {rule}")))
     }
 
     /// Takes a grant back, from the next request on.
@@ -140,7 +140,7 @@ impl App {
         if let (Some(parts), Principal::Component(name)) = (self.parts.get(), &row.principal) {
             parts.renew_grants(self, name).await?;
         }
-        done(format!("{} may no longer {}", row.principal, row.rule))
+        Ok(done(format!("{} may no longer {}", row.principal, row.rule)))
     }
 }
 

@@ -46,7 +46,7 @@ impl App {
         };
         self.store.publishers().add(row).await.map_err(Failure::failed)?;
         self.audit(event).await?;
-        done(format!("the publisher '{name}' with the key {} may now publish: {names}", key.id()))
+        Ok(done(format!("the publisher '{name}' with the key {} may now publish: {names}", key.id())))
     }
 
     /// Trusts a publisher no longer.
@@ -57,8 +57,8 @@ impl App {
             );
             return Err(Failure::new(Code::Failed, message));
         }
-        self.audit(admin("publisher.remove", name)).await?;
-        done(format!("the publisher '{name}' is trusted no longer"))
+        self.audit(admin("publisher.remove", &name)).await?;
+        Ok(done(format!("the publisher '{name}' is trusted no longer")))
     }
 }
 

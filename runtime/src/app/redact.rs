@@ -16,14 +16,10 @@ pub(super) fn lines(source: Arc<dyn SecretSource>) -> Redact {
         let snapshot = source.snapshot();
         let redactor = {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
-            match current.as_ref().filter(|redactor| redactor.generation() == snapshot.generation) {
-                Some(redactor) => Arc::clone(redactor),
-                None => {
-                    let fresh = Arc::new(Redactor::new(&snapshot, Scope::All));
-                    *current = Some(Arc::clone(&fresh));
-                    fresh
-                }
-            }
+            let fresh = current.take().filter(|redactor| redactor.generation() == snapshot.generation);
+            let redactor = fresh.unwrap_or_else(|| Arc::new(Redactor::new(&snapshot, Scope::All)));
+            *current = Some(Arc::clone(&redactor));
+            redactor
         };
         match redactor.redact(line) {
             Cow::Owned(redacted) => Some(redacted),

@@ -98,7 +98,7 @@ impl App {
             return Err(Failure::new(Code::Failed, message));
         }
         self.audit(admin("secret.remove", name)).await?;
-        done(format!("the secret '{name}' is removed"))
+        Ok(done(format!("the secret '{name}' is removed")))
     }
 
     /// Keeps what `engine.key_file` holds as a secret, and forgets it when the configuration names no file any more.

@@ -3,7 +3,7 @@
 use openpact_model::text::terminal;
 
 use crate::app::{App, HOW_TO_CONFIGURE};
-use crate::present::{Output, Style};
+use crate::present::{Output, Style, add};
 
 /// The greeting: who answers, what works, and how to get further.
 pub(super) fn text(app: &App, output: Output) -> String {
@@ -22,10 +22,13 @@ pub(super) fn text(app: &App, output: Output) -> String {
         Some(todo) if todo == HOW_TO_CONFIGURE => {
             let mut first = todo.chars();
             let capital: String = first.next().map(|c| c.to_ascii_uppercase()).into_iter().collect();
-            text.push_str(&format!("{capital}{}\n\n", first.as_str()));
+            add(&mut text, format_args!("{capital}{}\n\n", first.as_str()));
         }
         Some(todo) => {
-            text.push_str(&format!("{} {}\n\n", output.styled("To do:", Style::Yellow), terminal(&todo)))
+            add(
+                &mut text,
+                format_args!("{} {}\n\n", output.styled("To do:", Style::Yellow), terminal(&todo)),
+            );
         }
         None => {}
     }

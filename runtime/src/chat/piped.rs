@@ -1,5 +1,7 @@
 //! Talking through a pipe: one message a line, the answers to standard output, everything else to standard error.
 
+use std::pin::pin;
+
 use openpact_engine::Event;
 use openpact_model::text::{one_line, terminal};
 use openpact_orchestrator::Update;
@@ -9,7 +11,6 @@ use super::Conversation;
 use super::input::{Input, Lines};
 use crate::exit::{Code, Failure};
 use crate::present::{Output, complain, print};
-use crate::signal::Signals;
 
 /// The widest that a tool's answer is shown.
 const SHORT: usize = 160;
@@ -19,14 +20,10 @@ const SHORT: usize = 160;
 ///
 /// # Errors
 /// When the input cannot be read.
-pub(super) async fn talk(
-    conversation: &Conversation<'_>,
-    signals: &Signals,
-    output: Output,
-) -> Result<(), Failure> {
+pub(super) async fn talk(conversation: &Conversation<'_>, output: Output) -> Result<(), Failure> {
     let mut lines = Lines::from_pipe().map_err(Failure::doing("standard input cannot be read"))?;
     loop {
-        let text = match lines.next().await {
+        let text = match conversation.next(&mut lines).await {
             Input::Line(text) if text.trim().is_empty() => continue,
             Input::Line(text) => text,
             Input::Interrupt | Input::End => break,
@@ -35,9 +32,6 @@ pub(super) async fn talk(
             }
         };
         answer(conversation, text, output).await;
-        if signals.is_stopped() {
-            break;
-        }
     }
     Ok(())
 }
@@ -47,9 +41,17 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
     let mut updates = conversation.say(text);
     let mut part = None;
     let mut open = false;
-    while let Some(update) = updates.recv().await {
+    let mut expired = pin!(conversation.expired());
+    loop {
+        let update = tokio::select! {
+            update = updates.recv() => update.unwrap_or(Update::Done),
+            () = &mut expired => break,
+        };
         if output.json {
             print(&format!("{}\n", as_json(&update)));
+            if update == Update::Done {
+                return;
+            }
             continue;
         }
         match update {
@@ -69,7 +71,7 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
                 complain(&format!("tool {how}: {}", one_line(&text, SHORT)));
             }
             Update::Event(Event::Error { message, .. }) => {
-                complain(&format!("error: {}", terminal(&message)))
+                complain(&format!("error: {}", terminal(&message)));
             }
             Update::Event(_) => {}
             Update::Notice(text) => print(&format!("{}\n", terminal(&text))),

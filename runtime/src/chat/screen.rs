@@ -47,7 +47,7 @@ impl<W: Write> Screen<W> {
             }
             Event::ToolCall { id, name, arguments, .. } if self.show_tools => self.call(id, name, arguments),
             Event::ToolResult { id, is_error, text, .. } if self.show_tools => {
-                self.result(id, *is_error, text)
+                self.result(id, *is_error, text);
             }
             Event::Error { message, .. } => self.line(&self.output.styled(&terminal(message), Style::Red)),
             _ => {}

@@ -1,6 +1,7 @@
 //! Talking at a terminal.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 
 use openpact_orchestrator::{Update, Updates};
@@ -11,7 +12,6 @@ use super::input::{Input, Lines};
 use super::screen::Screen;
 use crate::exit::{Code, Failure};
 use crate::present::{Output, Style, print};
-use crate::signal::Signals;
 
 /// The columns of a terminal that does not say.
 const WIDTH: usize = 80;
@@ -31,21 +31,17 @@ pub(crate) fn restore() {
 ///
 /// # Errors
 /// When the terminal cannot be read.
-pub(super) async fn talk(
-    conversation: &Conversation<'_>,
-    signals: &Signals,
-    output: Output,
-) -> Result<(), Failure> {
+pub(super) async fn talk(conversation: &Conversation<'_>, output: Output) -> Result<(), Failure> {
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(io::stdin()).ok();
     let unreadable = Failure::doing::<io::Error>;
     let mut lines =
         Lines::from_terminal("> ".to_owned()).map_err(unreadable("the terminal cannot be read"))?;
     loop {
-        match lines.next().await {
+        match conversation.next(&mut lines).await {
             Input::Line(text) => match text.trim() {
                 "" => {}
                 "/exit" | "/quit" => return Ok(()),
-                _ => answer(conversation, text, signals, output).await,
+                _ => answer(conversation, text, output).await,
             },
             Input::Interrupt => print(&format!("{}\n", output.styled("Ctrl-D leaves.", Style::Dim))),
             Input::End => return Ok(()),
@@ -57,12 +53,13 @@ pub(super) async fn talk(
 }
 
 /// Shows the answer to one message. Ctrl-C stops it; once more, and the program ends.
-async fn answer(conversation: &Conversation<'_>, text: String, signals: &Signals, output: Output) {
+async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
+    let signals = conversation.signals;
     let mut updates = conversation.say(text);
     let mut stopping: Option<Updates> = None;
     let mut screen = Screen::new(io::stdout(), output, width(), conversation.show_tools);
-    let claim = signals.claim();
-    let mut claim = Some(claim);
+    let mut claim = Some(signals.claim());
+    let mut expired = pin!(conversation.expired());
     loop {
         tokio::select! {
             update = updates.recv() => match update {
@@ -70,6 +67,7 @@ async fn answer(conversation: &Conversation<'_>, text: String, signals: &Signals
                 Some(Update::Notice(text)) => screen.notice(&text),
                 Some(Update::Done) | None => break,
             },
+            () = &mut expired => break,
             () = signals.interruption(), if claim.is_some() => {
                 screen.notice("Stopping. Ctrl-C again leaves.");
                 stopping = Some(conversation.say("/stop".to_owned()));

@@ -39,7 +39,7 @@ impl Generate {
         write(&public_file, &new.public.file(), 0o644)?;
         let (id, public) = (new.public.id().to_string(), new.public.to_string());
         if output.json {
-            output.value(&json!({
+            crate::present::value(&json!({
                 "key_id": id,
                 "public_key": public,
                 "secret_key_file": self.output,

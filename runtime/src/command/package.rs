@@ -67,7 +67,7 @@ pub(super) fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
     let bytes = read(file)?;
     let inspection = packages::inspect(&bytes).map_err(|refusal| refused(file, &refusal))?;
     if output.json {
-        output.value(&inspection);
+        present::value(&inspection);
     } else {
         print(&present::inspection(output, file, &inspection));
     }
@@ -94,7 +94,7 @@ pub(super) async fn pack(pack: Pack, output: Output) -> Result<(), Failure> {
     let target = pack.output.unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
     write(&target, &packed)?;
     if output.json {
-        output.value(&json!({ "file": target, "inspection": inspection }));
+        present::value(&json!({ "file": target, "inspection": inspection }));
         return Ok(());
     }
     print(&present::inspection(output, &target, &inspection));
@@ -121,7 +121,7 @@ impl Sign {
         write(&target, signature.as_bytes())?;
         let id = key.public().map_err(Failure::failed)?.id().to_string();
         if output.json {
-            output.value(&json!({ "signature": target, "key_id": id, "digest": inspection.digest }));
+            present::value(&json!({ "signature": target, "key_id": id, "digest": inspection.digest }));
         } else {
             print(&format!("{} signs {} with the key {id}\n", target.display(), self.file.display()));
         }
@@ -164,7 +164,7 @@ impl Verify {
             packages::verify(bytes, &signature, &trust).map_err(|refusal| refused(&self.file, &refusal))?;
         let manifest = verified.manifest();
         if output.json {
-            output.value(&json!({
+            present::value(&json!({
                 "publisher": verified.publisher(),
                 "key_id": verified.key_id(),
                 "digest": verified.digest(),

@@ -136,7 +136,7 @@ impl Component {
             credentials,
             mounts,
             kv: self.kv.or(defaults.kv),
-            limits: self.limits.over(defaults.limits),
+            limits: self.limits.over(&defaults.limits),
         }
     }
 }
@@ -153,7 +153,7 @@ impl Mount {
 }
 
 impl Limits {
-    fn over(self, defaults: Self) -> Self {
+    fn over(self, defaults: &Self) -> Self {
         Self {
             memory: self.memory.or(defaults.memory),
             wall: self.wall.or(defaults.wall),

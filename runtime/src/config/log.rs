@@ -36,7 +36,8 @@ impl Default for Log {
 /// # Errors
 /// One sentence that names the part that cannot.
 pub(crate) fn check_level(text: &str) -> Result<(), String> {
-    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let parses = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let is_level = |word: &str| !word.is_empty() && parses(word);
     for part in text.split(',').map(str::trim) {
         let word = part.split_once('=').map_or(part, |(_, level)| level);
         if !is_level(word) {

@@ -4,7 +4,7 @@ use openpact_model::text::{one_line, terminal};
 
 use super::status::state;
 use super::table::Table;
-use super::{Output, Style};
+use super::{Output, Style, add};
 use crate::config::unit::Size;
 use crate::control::{Called, Component};
 
@@ -31,7 +31,7 @@ pub(super) fn table(output: Output, components: &[Component]) -> String {
     let mut text = table.text(output);
     for component in components {
         if let Some(why) = &component.why {
-            text.push_str(&format!("{}: {}\n", one_line(&component.name, 64), terminal(why)));
+            add(&mut text, format_args!("{}: {}\n", one_line(&component.name, 64), terminal(why)));
         }
     }
     text
@@ -41,10 +41,10 @@ pub(super) fn table(output: Output, components: &[Component]) -> String {
 pub(super) fn list(output: Output, components: &[Component]) -> String {
     let mut text = table(output, components);
     for component in components {
-        text.push_str(&format!("\n{}\n", output.styled(&one_line(&component.name, 64), Style::Bold)));
-        text.push_str(&format!("  tools    {}\n", or_none(&component.tools, ", ")));
-        text.push_str(&format!("  files    {}\n", or_none(&component.mounts, "\n           ")));
-        text.push_str(&format!("  network  {}\n", or_none(&component.grants, "\n           ")));
+        add(&mut text, format_args!("\n{}\n", output.styled(&one_line(&component.name, 64), Style::Bold)));
+        add(&mut text, format_args!("  tools    {}\n", or_none(&component.tools, ", ")));
+        add(&mut text, format_args!("  files    {}\n", or_none(&component.mounts, "\n           ")));
+        add(&mut text, format_args!("  network  {}\n", or_none(&component.grants, "\n           ")));
     }
     text
 }
@@ -59,7 +59,10 @@ pub(super) fn called(output: Output, called: &Called) -> String {
         text.push('\n');
     }
     for line in &called.log {
-        text.push_str(&format!("{}\n", output.styled(&format!("log: {}", one_line(line, 400)), Style::Dim)));
+        add(
+            &mut text,
+            format_args!("{}\n", output.styled(&format!("log: {}", one_line(line, 400)), Style::Dim)),
+        );
     }
     let cost = called.cost.map_or_else(
         || "the sandbox was not entered".to_owned(),
@@ -73,7 +76,7 @@ pub(super) fn called(output: Output, called: &Called) -> String {
             )
         },
     );
-    text.push_str(&format!("{}\n", output.styled(&cost, Style::Dim)));
+    add(&mut text, format_args!("{}\n", output.styled(&cost, Style::Dim)));
     text
 }
 

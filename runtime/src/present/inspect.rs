@@ -5,7 +5,7 @@ use std::path::Path;
 use openpact_model::text::one_line;
 use openpact_packages::{Inspection, Manifest};
 
-use super::{Output, Style};
+use super::{Output, Style, add};
 use crate::config::unit::Size;
 
 /// Everything that an admin wants to know before trusting it. Nothing in here is proven.
@@ -30,7 +30,7 @@ struct Page {
 
 impl Page {
     fn line(&mut self, head: &str, value: &str) {
-        self.text.push_str(&format!("{head:<12}{}\n", one_line(value, 400)));
+        add(&mut self.text, format_args!("{head:<12}{}\n", one_line(value, 400)));
     }
 
     fn list(&mut self, head: &str, items: &[String]) {
@@ -45,7 +45,7 @@ impl Page {
     fn marked(&mut self, head: &str, items: &[String], style: Style) {
         for item in items {
             let head = self.output.styled(&format!("{head}:"), style);
-            self.text.push_str(&format!("{head} {}\n", one_line(item, 400)));
+            add(&mut self.text, format_args!("{head} {}\n", one_line(item, 400)));
         }
     }
 

@@ -4,7 +4,7 @@ use openpact_model::text::{one_line, terminal};
 
 use super::component;
 use super::table::Table;
-use super::{Output, Style};
+use super::{Output, Style, add};
 use crate::control::{State, Status};
 
 /// The whole page.
@@ -14,8 +14,8 @@ pub(super) fn text(output: Output, status: &Status) -> String {
         |process| format!("process {process} serves it"),
     );
     let mut text = format!("{}\n", output.styled(&format!("OpenPact {}", status.version), Style::Bold));
-    text.push_str(&format!("data directory  {} ({process})\n", terminal(&status.data)));
-    text.push_str(&format!("configuration   {}\n\n", terminal(&status.config)));
+    add(&mut text, format_args!("data directory  {} ({process})\n", terminal(&status.data)));
+    add(&mut text, format_args!("configuration   {}\n\n", terminal(&status.config)));
     let mut parts = Table::new(&["PART", "STATE", "ABOUT"]);
     for part in &status.parts {
         parts.styled([(&part.name, None), state(part.state), (&part.about, None)]);
@@ -25,10 +25,13 @@ pub(super) fn text(output: Output, status: &Status) -> String {
     text.push_str(&component::table(output, &status.components));
     let todo: Vec<_> = status.parts.iter().filter_map(|part| Some((part, part.todo.as_ref()?))).collect();
     if !todo.is_empty() {
-        text.push_str(&format!("\n{}\n", output.styled("What to do", Style::Bold)));
+        add(&mut text, format_args!("\n{}\n", output.styled("What to do", Style::Bold)));
     }
     for (part, todo) in todo {
-        text.push_str(&format!("- {}: {}\n", one_line(&part.name, 40), terminal(todo).replace('\n', "\n  ")));
+        add(
+            &mut text,
+            format_args!("- {}: {}\n", one_line(&part.name, 40), terminal(todo).replace('\n', "\n  ")),
+        );
     }
     text
 }

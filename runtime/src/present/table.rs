@@ -33,7 +33,7 @@ impl Table {
     /// The table as text; nothing but a line end where a row ends.
     pub(super) fn text(&self, output: Output) -> String {
         let widths: Vec<usize> = (0..self.heads.len()).map(|column| self.width(column)).collect();
-        let heads = self.heads.iter().map(|head| ((*head).to_owned(), Some(Style::Bold))).collect();
+        let heads: Vec<_> = self.heads.iter().map(|head| ((*head).to_owned(), Some(Style::Bold))).collect();
         let lines = std::iter::once(&heads).chain(&self.rows).map(|row| line(output, row, &widths));
         lines.collect()
     }
@@ -44,7 +44,7 @@ impl Table {
     }
 }
 
-fn line(output: Output, row: &Vec<(String, Option<Style>)>, widths: &[usize]) -> String {
+fn line(output: Output, row: &[(String, Option<Style>)], widths: &[usize]) -> String {
     let mut text = String::new();
     for (index, ((cell, style), width)) in row.iter().zip(widths).enumerate() {
         text.push_str(&style.map_or_else(|| cell.clone(), |style| output.styled(cell, style)));

@@ -8,7 +8,7 @@ use openpact_model::port::ToolProvider as _;
 use openpact_test_guests::ECHO;
 use serde_json::json;
 
-use crate::fixture::{call, generous, host, load, package, package_with, shared, text, with_limits};
+use crate::fixture::{call, generous, host, load, package, shared, text, with_limits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_is_the_first() {
@@ -62,15 +62,6 @@ fn what_is_no_component_of_ours_is_refused_with_a_reason() {
         matches!(shared().describe(b"\0asm\x0d\0\x01\0"), Err(Error::Interface { .. })),
         "nothing exported"
     );
-}
-
-#[test]
-fn two_tools_cannot_have_one_name() {
-    let mut tools = shared().describe(ECHO).unwrap();
-    tools[0].name = "echo_count".into();
-    let refused =
-        shared().load(&package_with("echo", ECHO, "", tools), with_limits(generous())).err().unwrap();
-    assert!(matches!(&refused, Error::ToolName { why, .. } if why.contains("'echo_count'")), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -539,10 +539,14 @@ async fn a_caller_that_goes_away_leaves_a_complete_record() {
     assert!(task.await.unwrap_err().is_cancelled());
     go.add_permits(1);
     let call = tools.calls().pop().unwrap();
-    while world.store.journal().outcome(&call.id).await.unwrap().is_none() {
+    // The begin is one record, the end the other.
+    while world.audit("tool.call").await.len() < 2 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     audited(&world.last_call().await, Verdict::Allowed, "ok");
+    while world.store.journal().outcome(&call.id).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 #[tokio::test]

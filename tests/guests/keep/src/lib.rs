@@ -18,8 +18,8 @@ fn text<'a>(arguments: &'a Value, name: &str) -> &'a str {
 use store::{fill, get, keys, set, swap};
 
 mod store {
-    use openpact_guest_kit::{Answer, Value};
     use openpact_guest_kit::kv::{self, Swap};
+    use openpact_guest_kit::{Answer, Value};
 
     use super::text;
 
