@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use openpact_scripted_model::{Script, Server};
 use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// How long something may stay away before the test gives up; far more than it ever takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -73,6 +74,11 @@ impl Terminal {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(process, signal).unwrap();
+    }
+
     /// Waits until `text` is shown; gives what was shown up to its end, and forgets that.
     #[track_caller]
     fn expect(&mut self, text: &str) -> String {
@@ -109,12 +115,13 @@ impl Drop for Terminal {
 }
 
 /// A data directory whose configuration names this model.
-fn configured(model: &Server) -> tempfile::TempDir {
+fn configured(model: &Server, more: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let secure = folder.path().join("data/secure");
     fs::create_dir_all(&secure).unwrap();
     let url = model.base_url();
-    let config = format!("engine:\n  base_url: {url}\n  model: scripted\n  private: [\"127.0.0.1/32\"]\n");
+    let config =
+        format!("engine:\n  base_url: {url}\n  model: scripted\n  private: [\"127.0.0.1/32\"]\n{more}");
     fs::write(secure.join("config.yaml"), config).unwrap();
     folder
 }
@@ -153,7 +160,7 @@ fn an_answer_streams_with_its_tools_and_ctrl_c_stops_it() {
         say = [{ text = "Back again." }]
     "#;
     let model = Server::start(Script::from_toml(script).unwrap()).unwrap();
-    let mut terminal = Terminal::start_in(configured(&model), &["chat"]);
+    let mut terminal = Terminal::start_in(configured(&model, ""), &["chat"]);
     assert!(terminal.expect("> ").contains("scripted at http://127.0.0.1"));
     terminal.press("what is there?\r");
     terminal.expect("I look.");
@@ -170,17 +177,36 @@ fn an_answer_streams_with_its_tools_and_ctrl_c_stops_it() {
 }
 
 #[test]
-fn a_second_ctrl_c_leaves_an_answer_that_does_not_come() {
-    let model =
-        Server::start(Script::from_toml("[[exchange]]\nsay = [{ text = \"Wait\" }, \"hang\"]").unwrap())
-            .unwrap();
-    let mut terminal = Terminal::start_in(configured(&model), &["chat"]);
+fn the_first_signal_waits_for_the_answer_and_the_second_does_not() {
+    let script = Script::from_toml("[[exchange]]\nsay = [{ text = \"Wait\" }, \"hang\"]").unwrap();
+    let model = Server::start(script).unwrap();
+    let folder = configured(&model, "limits:\n  shutdown: 1h\n");
+    let mut terminal = Terminal::start_in(folder, &["chat"]);
     terminal.expect("> ");
     terminal.press("hello\r");
     terminal.expect("Wait");
-    terminal.press("\u{3}\u{3}");
-    let (code, _) = terminal.end();
-    assert!(matches!(code, Some(0 | 130)), "{code:?}");
+    terminal.signal(Signal::TERM);
+    terminal.expect("a second signal ends at once");
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.end().0, Some(130));
+}
+
+#[test]
+fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
+    let mut terminal = Terminal::start(&["chat"]);
+    let before = tcgetattr(&terminal.keys).unwrap();
+    terminal.expect("> ");
+    terminal.press("half a li");
+    terminal.expect("li");
+    assert!(
+        !tcgetattr(&terminal.keys).unwrap().local_modes.contains(LocalModes::ICANON),
+        "a line is being edited"
+    );
+    terminal.signal(Signal::TERM);
+    let keys = terminal.keys.try_clone().unwrap();
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(130));
+    let after = tcgetattr(&keys).unwrap();
+    assert_eq!((after.local_modes, after.input_modes), (before.local_modes, before.input_modes));
 }
 
 #[test]

@@ -157,6 +157,37 @@ fn dependencies_point_one_way() {
     complain(&problems);
 }
 
+/// Libraries that only one part of the house may use, outside of tests.
+const OWNED: [(&str, &[&str]); 7] = [
+    ("wasmtime", &["openpact-bindings", "openpact-host"]),
+    ("wasmtime-wasi", &["openpact-bindings", "openpact-host"]),
+    ("wasmtime-wasi-http", &["openpact-bindings", "openpact-host"]),
+    ("reqwest", &["openpact-egress"]),
+    ("rusqlite", &["openpact-store"]),
+    ("minisign", &["openpact-packages"]),
+    ("clap", &["openpact"]),
+];
+
+#[test]
+fn libraries_have_owners() {
+    let mut problems = Vec::new();
+    for (path, text) in project_files("toml") {
+        if !path.starts_with("runtime/") || !path.ends_with("Cargo.toml") {
+            continue;
+        }
+        let manifest: toml::Table = toml::from_str(&text).unwrap();
+        let name = manifest["package"]["name"].as_str().unwrap();
+        let Some(dependencies) = manifest.get("dependencies").and_then(toml::Value::as_table) else {
+            continue;
+        };
+        let foreign = OWNED
+            .iter()
+            .filter(|(library, owners)| dependencies.contains_key(*library) && !owners.contains(&name));
+        problems.extend(foreign.map(|(library, owners)| format!("{path}: {library} belongs to {owners:?}")));
+    }
+    complain(&problems);
+}
+
 #[test]
 fn nothing_left_open() {
     let marks = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[", "ignore]")];

@@ -19,6 +19,9 @@ use crate::signal::Signals;
 
 use input::{Input, Lines};
 
+/// Said when a signal to end comes while an answer is given.
+const ENDING: &str = "Ending after this answer; a second signal ends at once.";
+
 /// The owner's conversation with the assistant.
 struct Conversation<'a> {
     orchestrator: &'a Orchestrator,

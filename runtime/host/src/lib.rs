@@ -4,7 +4,7 @@
 //! tool calls. A component gets nothing that its [`Deployment`] does not give: no environment, no arguments, no sockets,
 //! no files but its mounts, no network but through its egress door.
 //!
-//! One file for each interface that a component may import: [`import`], and [`filesystem`] for `wasi:filesystem`, which
+//! One file for each interface that a component may import: `import`, and `filesystem` for `wasi:filesystem`, which
 //! is our own door to the files instead of the stock one.
 
 mod cache;

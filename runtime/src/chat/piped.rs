@@ -7,8 +7,8 @@ use openpact_model::text::{one_line, terminal};
 use openpact_orchestrator::Update;
 use serde_json::json;
 
-use super::Conversation;
 use super::input::{Input, Lines};
+use super::{Conversation, ENDING};
 use crate::exit::{Code, Failure};
 use crate::present::{Output, complain, print};
 
@@ -42,10 +42,16 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
     let mut part = None;
     let mut open = false;
     let mut expired = pin!(conversation.expired());
+    let mut told = false;
     loop {
         let update = tokio::select! {
             update = updates.recv() => update.unwrap_or(Update::Done),
             () = &mut expired => break,
+            () = conversation.signals.stopped(), if !told => {
+                complain(ENDING);
+                told = true;
+                continue;
+            }
         };
         if output.json {
             print(&format!("{}\n", as_json(&update)));

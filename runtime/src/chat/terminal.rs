@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use openpact_orchestrator::{Update, Updates};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
-use super::Conversation;
 use super::input::{Input, Lines};
 use super::screen::Screen;
+use super::{Conversation, ENDING};
 use crate::exit::{Code, Failure};
 use crate::present::{Output, Style, print};
 
@@ -60,6 +60,7 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
     let mut screen = Screen::new(io::stdout(), output, width(), conversation.show_tools);
     let mut claim = Some(signals.claim());
     let mut expired = pin!(conversation.expired());
+    let mut told = false;
     loop {
         tokio::select! {
             update = updates.recv() => match update {
@@ -68,6 +69,10 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
                 Some(Update::Done) | None => break,
             },
             () = &mut expired => break,
+            () = signals.stopped(), if !told => {
+                screen.notice(ENDING);
+                told = true;
+            }
             () = signals.interruption(), if claim.is_some() => {
                 screen.notice("Stopping. Ctrl-C again leaves.");
                 stopping = Some(conversation.say("/stop".to_owned()));
