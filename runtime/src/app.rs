@@ -13,6 +13,7 @@ mod parts;
 mod publisher;
 mod redact;
 mod secret;
+mod setting;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ pub(crate) struct App {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     parts: OnceCell<Parts>,
+    /// Held while grants change, from the store to the door.
+    grants_changing: tokio::sync::Mutex<()>,
     /// Whether this process serves chats, rather than one command.
     serving: AtomicBool,
 }
@@ -111,6 +114,7 @@ impl App {
             clock,
             random,
             parts: OnceCell::new(),
+            grants_changing: tokio::sync::Mutex::default(),
             serving: AtomicBool::new(false),
         };
         app.import_key_file().await.map_err(Unavailable::Broken)?;

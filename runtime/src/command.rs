@@ -146,7 +146,9 @@ pub(crate) fn verdict(reply: &Reply) -> Result<(), Failure> {
     match reply {
         // The answer was shown already.
         Reply::Called(called) if called.is_error => Err(Failure::new(Code::Failed, "")),
-        Reply::Chain(chain) if chain.broken.is_some() => Err(Failure::new(Code::Refused, "")),
+        Reply::Chain(chain) if chain.broken.is_some() || (!chain.sealed && chain.entries > 0) => {
+            Err(Failure::new(Code::Refused, ""))
+        }
         _ => Ok(()),
     }
 }

@@ -323,6 +323,8 @@ pub(crate) struct Chain {
     pub(crate) entries: u64,
     /// The first that does not fit, and why.
     pub(crate) broken: Option<(i64, String)>,
+    /// Whether the last entry is the one that was sealed with the local key; `false` also where that key is lost.
+    pub(crate) sealed: bool,
 }
 
 #[cfg(test)]

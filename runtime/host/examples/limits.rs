@@ -2,7 +2,7 @@
 //!
 //! Run it in release mode: `cargo run --release -p openpact-host --example limits`.
 
-#[path = "../benches/setup.rs"]
+#[path = "../benches/call/setup.rs"]
 mod setup;
 
 use std::sync::Arc;

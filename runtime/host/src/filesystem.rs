@@ -23,7 +23,7 @@ mod stream;
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use openpact_model::clock::Clock;
 use openpact_model::role::Role;
@@ -32,14 +32,14 @@ use tokio::sync::Semaphore;
 
 use crate::deployment::{Mount, Scope};
 use crate::error::Error;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, lock};
 use handle::{Folder, View};
 use space::Space;
 pub(crate) use space::Spaces;
 
 /// The mounts of one component, opened when it was loaded.
 pub(crate) struct Mounts {
-    opened: Vec<(Arc<Mount>, Arc<Space>)>,
+    opened: Vec<(Arc<Mount>, Mutex<Arc<Space>>)>,
     /// How many files the calls of this component may have open together.
     open: (Arc<Semaphore>, usize),
     spaces: Arc<Spaces>,
@@ -56,13 +56,13 @@ impl Mounts {
             if mount.name.is_empty() || !mount.name.bytes().all(allowed) || !names.insert(&mount.name) {
                 return Err(Error::MountName { name: mount.name.clone() });
             }
-            let space = open_root(mount).and_then(|root| spaces.of(&root, &mount.scope, clock.as_ref()));
+            let space = open_root(mount).and_then(|root| spaces.of(root, &mount.scope, clock.as_ref()));
             let space = space.map_err(|source| Error::Mount {
                 mount: mount.name.clone(),
                 path: mount.path.clone(),
                 source,
             })?;
-            opened.push((Arc::new(mount.clone()), space));
+            opened.push((Arc::new(mount.clone()), Mutex::new(space)));
         }
         let open = (Arc::new(Semaphore::new(spaces.per_component())), spaces.per_component());
         Ok(Self { opened, open, spaces, clock })
@@ -73,9 +73,10 @@ impl Mounts {
         let mut roots = Vec::with_capacity(self.opened.len());
         for (mount, space) in &self.opened {
             let fd = open_root(mount)?;
+            let space = self.space(mount, space, &fd)?;
             let view = View {
                 mount: Arc::clone(mount),
-                space: Arc::clone(space),
+                space,
                 role,
                 ledger: Arc::clone(ledger),
                 clock: Arc::clone(&self.clock),
@@ -84,6 +85,17 @@ impl Mounts {
             roots.push((Folder::root(fd, Arc::new(view)), format!("/{}", mount.name)));
         }
         Ok(roots)
+    }
+}
+
+impl Mounts {
+    /// The space of the folder that is there now: somebody may have put another in its place since the last call.
+    fn space(&self, mount: &Mount, known: &Mutex<Arc<Space>>, root: &OwnedFd) -> io::Result<Arc<Space>> {
+        let mut known = lock(known);
+        if !known.is_of(root)? {
+            *known = self.spaces.of(root.try_clone()?, &mount.scope, self.clock.as_ref())?;
+        }
+        Ok(Arc::clone(&known))
     }
 }
 

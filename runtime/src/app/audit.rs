@@ -31,6 +31,7 @@ impl App {
     /// Whether the chain is whole.
     pub(super) async fn audit_verify(&self) -> Result<Chain, Failure> {
         let chain = self.store.audit().verify().await.map_err(Failure::failed)?;
-        Ok(Chain { entries: chain.entries, broken: chain.broken.map(|broken| (broken.number, broken.why)) })
+        let broken = chain.broken.map(|broken| (broken.number, broken.why));
+        Ok(Chain { entries: chain.entries, broken, sealed: chain.sealed })
     }
 }

@@ -17,7 +17,7 @@ use openpact_model::secret::SecretSource;
 use openpact_model::tool::{ToolCall, ToolFailure, ToolOutput, ToolSpec};
 use openpact_packages::{Manifest, Trust, Verified};
 
-use super::{App, grant, mount};
+use super::{App, grant, mount, setting};
 use crate::config::components::{self, Component as Stated};
 use crate::config::limits::Call;
 use crate::control;
@@ -196,6 +196,7 @@ impl Workshop<'_> {
         reports: Arc<Reports>,
     ) -> Result<Component, String> {
         let manifest = verified.manifest();
+        setting::check(manifest.settings.as_ref(), &manifest.secret_settings(), stated)?;
         let principal = Principal::Component(name.clone());
         let grants = build_grants(self.grants, &principal, manifest, stated)?;
         let door = self.egress.door(principal, grants);

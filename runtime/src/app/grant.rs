@@ -114,13 +114,16 @@ impl App {
         if let Some(secret) = &secret {
             event = event.with("secret", secret.as_str());
         }
-        let added = self.store.grants().add(principal, rule.to_string(), "admin").await;
+        // One change at a time, up to the door: a grant that is taken back meanwhile must not come back with this one.
+        let _changing = self.grants_changing.lock().await;
+        let added = self.store.grants().recording(event).add(principal, rule.to_string(), "admin").await;
         let id = added.map_err(Failure::failed)?;
-        if let Some(secret) = secret {
-            let stored = self.store.settings().set(SECRETS, &id.to_string(), json!(secret)).await;
-            stored.map_err(Failure::failed)?;
+        let (settings, key) = (self.store.settings(), id.to_string());
+        // The rule may have been there before, with another secret behind it.
+        match secret {
+            Some(secret) => settings.set(SECRETS, &key, json!(secret)).await.map_err(Failure::failed)?,
+            None => drop(settings.remove(SECRETS, &key).await.map_err(Failure::failed)?),
         }
-        self.audit(event.with("number", id)).await?;
         parts.renew_grants(self, name).await?;
         Ok(done(format!("grant {id}: {principal} may now {rule}")))
     }
@@ -133,13 +136,14 @@ impl App {
                 format!("there is no grant {id} that can be removed; 'openpact grant list' shows them");
             return Err(Failure::new(Code::Failed, message));
         };
-        self.store.grants().remove(id).await.map_err(Failure::failed)?;
-        self.store.settings().remove(SECRETS, &id.to_string()).await.map_err(Failure::failed)?;
-        self.audit(admin("grant.remove", &row.principal).with("rule", row.rule.clone()).with("number", id))
-            .await?;
+        let event = admin("grant.remove", &row.principal).with("rule", row.rule.clone()).with("number", id);
+        let _changing = self.grants_changing.lock().await;
+        self.store.grants().recording(event).remove(id).await.map_err(Failure::failed)?;
+        // The door first: what is taken back is closed even if something fails after this.
         if let (Some(parts), Principal::Component(name)) = (self.parts.get(), &row.principal) {
             parts.renew_grants(self, name).await?;
         }
+        self.store.settings().remove(SECRETS, &id.to_string()).await.map_err(Failure::failed)?;
         Ok(done(format!("{} may no longer {}", row.principal, row.rule)))
     }
 }

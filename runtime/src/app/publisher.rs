@@ -44,20 +44,19 @@ impl App {
             added_by: "admin".to_owned(),
             added: self.clock.now(),
         };
-        self.store.publishers().add(row).await.map_err(Failure::failed)?;
-        self.audit(event).await?;
+        self.store.publishers().recording(event).add(row).await.map_err(Failure::failed)?;
         Ok(done(format!("the publisher '{name}' with the key {} may now publish: {names}", key.id())))
     }
 
     /// Trusts a publisher no longer.
     pub(super) async fn remove_publisher(&self, name: &str) -> Response {
-        if !self.store.publishers().remove(name).await.map_err(Failure::failed)? {
+        let publishers = self.store.publishers().recording(admin("publisher.remove", &name));
+        if !publishers.remove(name).await.map_err(Failure::failed)? {
             let message = format!(
                 "there is no publisher '{name}'; 'openpact publisher list' shows those that there are"
             );
             return Err(Failure::new(Code::Failed, message));
         }
-        self.audit(admin("publisher.remove", &name)).await?;
         Ok(done(format!("the publisher '{name}' is trusted no longer")))
     }
 }

@@ -73,11 +73,13 @@ impl App {
             return Err(Failure::new(Code::Usage, message));
         }
         let users: Vec<_> = principals.iter().map(ToString::to_string).collect();
-        let event = admin("secret.set", &name).with("for", users.join(" "));
+        let mut event = admin("secret.set", &name);
+        if !users.is_empty() {
+            event = event.with("for", users.join(" "));
+        }
         let value = SecretValue::new(value.0.to_string());
-        let set = self.store.secret_vault().set(name.clone(), value, principals.clone()).await;
-        let set = set.map_err(Failure::failed)?;
-        self.audit(event).await?;
+        let vault = self.store.secret_vault().recording(event);
+        let set = vault.set(name.clone(), value, principals.clone()).await.map_err(Failure::failed)?;
         let unused = principals.is_empty() && !configured(&self.config).contains_key(&name);
         let unused = unused.then(|| {
             "nobody may use it yet: name it in the configuration (as 'engine.key', for example), or set it again with \
@@ -92,7 +94,8 @@ impl App {
 
     /// Removes a secret.
     pub(super) async fn remove_secret(&self, name: &SecretName) -> Response {
-        if !self.store.secret_vault().remove(name).await.map_err(Failure::failed)? {
+        let vault = self.store.secret_vault().recording(admin("secret.remove", name));
+        if !vault.remove(name).await.map_err(Failure::failed)? {
             let message =
                 format!("there is no secret '{name}'; 'openpact secret list' shows those that there are");
             return Err(Failure::new(Code::Failed, message));
@@ -107,9 +110,9 @@ impl App {
         let vault = self.store.secret_vault();
         let Some(path) = &self.config.engine.key_file else {
             let there = self.store.secrets().snapshot().entries.contains_key(&name);
-            if there && vault.remove(&name).await.map_err(Failure::failed)? {
-                self.audit(admin("secret.remove", &name).with("why", "engine.key_file is not set any more"))
-                    .await?;
+            if there {
+                let event = admin("secret.remove", &name).with("why", "engine.key_file is not set any more");
+                vault.recording(event).remove(&name).await.map_err(Failure::failed)?;
             }
             return Ok(());
         };
@@ -120,11 +123,10 @@ impl App {
         if same {
             return Ok(());
         }
-        vault
-            .set(name.clone(), SecretValue::new(read.0.to_string()), Vec::new())
-            .await
-            .map_err(Failure::failed)?;
-        self.audit(admin("secret.set", &name).with("why", "engine.key_file")).await
+        let value = SecretValue::new(read.0.to_string());
+        let vault = vault.recording(admin("secret.set", &name).with("why", "engine.key_file"));
+        vault.set(name, value, Vec::new()).await.map_err(Failure::failed)?;
+        Ok(())
     }
 }
 

@@ -14,9 +14,9 @@ impl App {
         let components = match self.parts().await {
             Ok(built) => {
                 let (about, todo) = self.engine_about();
-                let (state, about) = match (built.engine.health().await, &todo) {
-                    (Health::NotReady { why }, _) => (State::Failed, format!("{about}; {why}")),
-                    (Health::Ready, _) => (State::Running, about),
+                let (state, todo) = match built.engine.health().await {
+                    Health::Ready => (State::Running, todo),
+                    Health::NotReady { why } => (State::Failed, todo.or(Some(why))),
                 };
                 parts.push(Part { name: "engine".to_owned(), state, about, todo });
                 parts.extend(self.running_parts(built));

@@ -37,6 +37,19 @@ impl Size {
     }
 }
 
+impl Size {
+    /// The size for people: with one digit behind the point, in the unit that fits.
+    pub(crate) fn about(self) -> String {
+        let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        let Some((name, factor)) = units.into_iter().find(|(_, factor)| self.0 >= *factor) else {
+            return format!("{} bytes", self.0);
+        };
+        // Whole parts and tenths for themselves: a float would not hold every size.
+        let (whole, tenths) = (self.0 / factor, self.0 % factor * 10 / factor);
+        format!("{whole}.{tenths} {name}")
+    }
+}
+
 impl Span {
     pub(crate) const fn seconds(count: u64) -> Self {
         Self(Duration::from_secs(count))
@@ -161,6 +174,21 @@ mod tests {
             ["", "MiB", "-1", "1.5MiB", "1 mb", "64M", "99999999999999999999", "18446744073709551615GiB"]
         {
             assert!(bad.parse::<Size>().is_err(), "{bad} must be refused");
+        }
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1.0 KiB"),
+            (489_826, "478.3 KiB"),
+            ((1 << 20) - 1, "1023.9 KiB"),
+            (5 << 29, "2.5 GiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(Size(bytes).about(), shown);
         }
     }
 

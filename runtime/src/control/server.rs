@@ -20,7 +20,7 @@ use crate::exit::{Code, Failure};
 /// How many are answered at the same time; further ones wait.
 const CONNECTIONS: usize = 16;
 
-/// How long a client may take to write its line.
+/// How long a client may take to write its line, and to read a piece of its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest path that fits into a socket's address on every Unix, the end included.
@@ -85,7 +85,9 @@ impl Server {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(%error, "the control socket was gone already");
         }
-        self.tasks.wait().await;
+        if tokio::time::timeout(PATIENCE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("somebody at the control socket still waits for an answer and gets none");
+        }
     }
 }
 
@@ -136,7 +138,8 @@ async fn serve(mut stream: UnixStream, handler: &dyn Handler) -> io::Result<()> 
         Ok(request) => handler.handle(request).await,
         Err(error) => Err(misunderstood(&error)),
     };
-    line::write(writer, &response).await
+    // A client that does not read must not hold its place for ever.
+    tokio::time::timeout(PATIENCE, line::write(writer, &response)).await.map_err(io::Error::from).flatten()
 }
 
 fn misunderstood(error: &io::Error) -> Failure {
@@ -162,7 +165,7 @@ mod tests {
     impl Handler for Fixed {
         async fn handle(&self, request: Request) -> Response {
             match request {
-                Request::AuditVerify => Ok(Reply::Chain(Chain { entries: 3, broken: None })),
+                Request::AuditVerify => Ok(Reply::Chain(Chain { entries: 3, broken: None, sealed: true })),
                 other => Err(Failure::new(Code::Refused, format!("{other:?}"))),
             }
         }
@@ -177,7 +180,7 @@ mod tests {
         let mode = std::fs::metadata(folder.path().join(SOCKET)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let reply = client::ask(folder.path(), &Request::AuditVerify).await.unwrap();
-        assert_eq!(reply, Ok(Reply::Chain(Chain { entries: 3, broken: None })));
+        assert_eq!(reply, Ok(Reply::Chain(Chain { entries: 3, broken: None, sealed: true })));
         let refused = client::ask(folder.path(), &Request::Status).await.unwrap().unwrap_err();
         assert_eq!(refused, Failure::new(Code::Refused, "Status"));
         server.stop().await;

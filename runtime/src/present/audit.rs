@@ -34,6 +34,15 @@ pub(super) fn entries(output: Output, entries: &[Entry]) -> String {
 /// Whether the chain is whole.
 pub(super) fn chain(output: Output, chain: &Chain) -> String {
     match &chain.broken {
+        None if !chain.sealed && chain.entries > 0 => {
+            let state = output.styled("NOT SEALED", Style::Red);
+            format!(
+                "the audit chain is {state}: {} entries, each bound to the one before it, but the local key \
+                 (secure/keys/master.key) is not the one that sealed its end, so nobody can tell whether entries \
+                 were cut off there\n",
+                chain.entries
+            )
+        }
         None => {
             let state = output.styled("intact", Style::Green);
             format!(

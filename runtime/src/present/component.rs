@@ -71,7 +71,7 @@ pub(super) fn called(output: Output, called: &Called) -> String {
                 "wall {:.1} ms, CPU {:.1} ms, peak memory {}, requests {}",
                 cost.wall_ms,
                 cost.cpu_ms,
-                Size(cost.peak_memory),
+                Size(cost.peak_memory).about(),
                 cost.requests
             )
         },

@@ -11,12 +11,12 @@ use crate::config::unit::Size;
 /// Everything that an admin wants to know before trusting it. Nothing in here is proven.
 pub(crate) fn inspection(output: Output, file: &Path, inspection: &Inspection) -> String {
     let mut page = Page { output, text: String::new() };
-    page.line("file", &format!("{} ({})", file.display(), Size(inspection.size)));
+    page.line("file", &format!("{} ({})", file.display(), Size(inspection.size).about()));
     page.line("digest", &inspection.digest.to_string());
     if let Some(manifest) = &inspection.manifest {
         page.manifest(manifest);
     }
-    page.list("imports", &inspection.imports);
+    page.list("imports", &imports(&inspection.imports));
     page.list("exports", &inspection.exports);
     page.marked("would be refused", &inspection.refusals, Style::Red);
     page.marked("warning", &inspection.warnings, Style::Yellow);
@@ -77,6 +77,18 @@ impl Page {
         self.list("tools", &tools);
         self.list("asks for", &requests(manifest));
     }
+}
+
+/// What every toolchain links, with nothing behind it but what is granted.
+const BASELINE: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// The imports that say something, and how many others there are.
+fn imports(all: &[String]) -> Vec<String> {
+    let is_baseline = |name: &&String| BASELINE.iter().any(|prefix| name.starts_with(prefix));
+    let (baseline, telling): (Vec<_>, Vec<_>) = all.iter().partition(is_baseline);
+    let rest = format!("{} of the WASI baseline, which reach nothing by themselves", baseline.len());
+    telling.into_iter().cloned().chain((!baseline.is_empty()).then_some(rest)).collect()
 }
 
 /// Everything that a manifest asks for, one sentence each.

@@ -11,9 +11,9 @@ use rustix::fs::Mode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
+use super::FOLDER;
 use super::path::Path;
 use super::space::{Books, FileId, Space, size_of};
-use super::{FOLDER, open_root};
 use crate::deployment::{Access, Mount, Scope};
 use crate::ledger::Ledger;
 
@@ -70,8 +70,7 @@ impl View {
     /// Makes sure that `growth` more bytes fit.
     pub(super) fn admit(&self, books: &mut Books, growth: u64) -> Result<()> {
         let quota = self.mount.quota;
-        let root = || open_root(&self.mount);
-        self.space.admit(books, growth, quota, root, self.clock.monotonic()).map_err(|_| {
+        self.space.admit(books, growth, quota, self.clock.monotonic()).map_err(|_| {
             self.ledger.refused_at(Limit::Files, quota);
             ErrorCode::Quota
         })

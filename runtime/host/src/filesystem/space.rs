@@ -74,17 +74,18 @@ impl Spaces {
     }
 
     /// The space of the folder `root`: the one that another mount of it already has, or a new one, counted.
-    pub(super) fn of(&self, root: &OwnedFd, scope: &Scope, clock: &dyn Clock) -> io::Result<Arc<Space>> {
+    pub(super) fn of(&self, root: OwnedFd, scope: &Scope, clock: &dyn Clock) -> io::Result<Arc<Space>> {
         let names = listed(scope);
-        let key = (id_of(&rustix::fs::fstat(root)?), names.clone());
+        let id = id_of(&rustix::fs::fstat(&root)?);
+        let key = (id, names.clone());
         let mut known = lock(&self.known);
         if let Some(space) = known.get(&key).and_then(Weak::upgrade) {
             return Ok(space);
         }
         known.retain(|_, space| space.strong_count() > 0);
-        let used = count(root, names.as_deref())?;
+        let used = count(&root, names.as_deref())?;
         let books = Books { used, orphaned: 0, open: HashMap::new(), counted: clock.monotonic() };
-        let space = Arc::new(Space { names, books: Mutex::new(books) });
+        let space = Arc::new(Space { root, id, names, books: Mutex::new(books) });
         known.insert(key, Arc::downgrade(&space));
         Ok(space)
     }
@@ -92,6 +93,9 @@ impl Spaces {
 
 /// The bytes of one mount.
 pub(crate) struct Space {
+    /// Held open, so that no other folder can get the number of this one while it is known by that.
+    root: OwnedFd,
+    id: FileId,
     names: Option<Vec<String>>,
     books: Mutex<Books>,
 }
@@ -101,6 +105,11 @@ pub(crate) struct Space {
 pub(super) struct Full;
 
 impl Space {
+    /// Whether this is the space of the folder `root`.
+    pub(super) fn is_of(&self, root: &OwnedFd) -> io::Result<bool> {
+        Ok(id_of(&rustix::fs::fstat(root)?) == self.id)
+    }
+
     /// Locks the books. Whoever changes files does it while holding them.
     pub(super) fn books(&self) -> MutexGuard<'_, Books> {
         lock(&self.books)
@@ -116,20 +125,13 @@ impl Space {
     }
 
     /// Makes sure that `growth` more bytes fit into `quota`, counting again where they seem not to.
-    pub(super) fn admit(
-        &self,
-        books: &mut Books,
-        growth: u64,
-        quota: u64,
-        root: impl FnOnce() -> io::Result<OwnedFd>,
-        now: Instant,
-    ) -> Result<(), Full> {
+    pub(super) fn admit(&self, books: &mut Books, growth: u64, quota: u64, now: Instant) -> Result<(), Full> {
         if books.fits(growth, quota) {
             return Ok(());
         }
         if now.saturating_duration_since(books.counted) >= RECOUNT_AFTER {
             books.counted = now;
-            match root().and_then(|root| count(&root, self.names.as_deref())) {
+            match count(&self.root, self.names.as_deref()) {
                 Ok(used) => books.used = used,
                 Err(error) => tracing::warn!(%error, "a mount cannot be counted again; its old count stays"),
             }
@@ -276,19 +278,36 @@ mod tests {
 
     #[test]
     fn two_mounts_of_one_folder_share_their_space() {
-        let (_folder, fd) = fixture();
+        let (folder, fd) = fixture();
         let spaces = Spaces::new();
-        let first = spaces.of(&fd, &Scope::Tree, &SystemClock).unwrap();
-        let second = spaces.of(&fd, &Scope::Tree, &SystemClock).unwrap();
-        assert!(Arc::ptr_eq(&first, &second));
-        let other = spaces.of(&fd, &Scope::Files(vec![]), &SystemClock).unwrap();
+        let first = spaces.of(fd, &Scope::Tree, &SystemClock).unwrap();
+        let second = spaces.of(open(&folder), &Scope::Tree, &SystemClock).unwrap();
+        assert!(Arc::ptr_eq(&first, &second) && first.is_of(&open(&folder)).unwrap());
+        let other = spaces.of(open(&folder), &Scope::Files(vec![]), &SystemClock).unwrap();
         assert!(!Arc::ptr_eq(&first, &other));
+        assert!(!first.is_of(&fixture().1).unwrap());
+    }
+
+    #[test]
+    fn a_folder_made_anew_is_never_taken_for_the_one_before() {
+        let spaces = Spaces::new();
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("folder");
+        let root = || {
+            fs::create_dir(&path).unwrap();
+            rustix::fs::open(&path, FOLDER, Mode::empty()).unwrap()
+        };
+        let before = spaces.of(root(), &Scope::Tree, &SystemClock).unwrap();
+        for _ in 0..100 {
+            fs::remove_dir(&path).unwrap();
+            assert!(!before.is_of(&root()).unwrap());
+        }
     }
 
     #[test]
     fn a_removed_file_counts_until_it_is_closed() {
         let (_folder, fd) = fixture();
-        let space = Spaces::new().of(&fd, &Scope::Tree, &SystemClock).unwrap();
+        let space = Spaces::new().of(fd, &Scope::Tree, &SystemClock).unwrap();
         let mut books = space.books();
         let before = books.total();
         books.named();
@@ -306,27 +325,19 @@ mod tests {
     #[test]
     fn room_that_a_person_made_is_found_but_not_looked_for_all_the_time() {
         let (folder, fd) = fixture();
-        let space = Spaces::new().of(&fd, &Scope::Tree, &SystemClock).unwrap();
+        let space = Spaces::new().of(fd, &Scope::Tree, &SystemClock).unwrap();
         let mut books = space.books();
         let quota = books.total() + 10;
-        let at = |later| books_counted(&space_root(&folder), later);
-        let (root, soon) = at(1);
-        assert_eq!(space.admit(&mut books, 10, quota, || Ok(root), soon), Ok(()));
-        let (root, soon) = at(1);
-        assert_eq!(space.admit(&mut books, 11, quota, || Ok(root), soon), Err(Full));
+        let soon = books.counted;
+        assert_eq!(space.admit(&mut books, 10, quota, soon), Ok(()));
+        assert_eq!(space.admit(&mut books, 11, quota, soon), Err(Full));
         fs::remove_file(folder.path().join("top")).unwrap();
-        let (root, soon) = at(1);
-        assert_eq!(space.admit(&mut books, 11, quota, || Ok(root), soon), Err(Full), "counted a moment ago");
-        let (root, later) = at(60);
-        assert_eq!(space.admit(&mut books, 11, quota, || Ok(root), later), Ok(()));
+        assert_eq!(space.admit(&mut books, 11, quota, soon), Err(Full), "counted a moment ago");
+        let later = soon + RECOUNT_AFTER;
+        assert_eq!(space.admit(&mut books, 11, quota, later), Ok(()));
     }
 
-    fn space_root(folder: &tempfile::TempDir) -> std::path::PathBuf {
-        folder.path().into()
-    }
-
-    fn books_counted(path: &std::path::Path, seconds: u64) -> (OwnedFd, Instant) {
-        let root = rustix::fs::open(path, FOLDER, Mode::empty()).unwrap();
-        (root, SystemClock.monotonic() + Duration::from_secs(seconds))
+    fn open(folder: &tempfile::TempDir) -> OwnedFd {
+        rustix::fs::open(folder.path(), FOLDER, Mode::empty()).unwrap()
     }
 }

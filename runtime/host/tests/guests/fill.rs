@@ -119,3 +119,23 @@ async fn a_mount_for_reading_cannot_be_changed() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_was_made_anew_is_served_and_counted() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let component = component(&folder);
+    let fits = json!({"bytes": QUOTA - ENTRY});
+    assert_eq!(text(&component, "fill_once", fits.clone()).await.as_deref(), Ok("written"));
+    fs::remove_dir_all(&folder).unwrap();
+    let gone = text(&component, "fill_once", fits.clone()).await;
+    assert!(
+        matches!(&gone, Err(ToolFailure::Host(why)) if why.contains("the folder of a mount is gone")),
+        "{gone:?}"
+    );
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(text(&component, "fill_once", fits).await.as_deref(), Ok("written"));
+    let over = text(&component, "fill_once", json!({"bytes": 1, "name": "more"})).await;
+    assert_eq!(over, Err(ToolFailure::LimitReached { limit: Limit::Files, value: QUOTA }));
+}

@@ -53,7 +53,6 @@ pub(crate) fn package(name: &str, wasm: &[u8], manifest: &str) -> Arc<Verified> 
 }
 
 /// A package that lists other tools than the guest does.
-
 pub(crate) fn package_with(name: &str, wasm: &[u8], manifest: &str, tools: Vec<ToolSpec>) -> Arc<Verified> {
     let source = format!(
         "name = \"{name}\"\nversion = \"1.0.0\"\npublisher = \"tester\"\ndescription = \"A test guest.\"\n\
