@@ -69,7 +69,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is not YAML, or says something that cannot be meant.
     pub(crate) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
-        let text = match std::fs::read_to_string(&sources.file) {
+        let text = match crate::file::read_text(&sources.file) {
             Ok(text) => text,
             Err(error) if !sources.required && is_absent(&sources.file, &error) => String::new(),
             Err(source) => return Err(Error::Unreadable { path: sources.file.clone(), source }),

@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod control;
 mod exit;
+mod file;
 mod log;
 mod present;
 mod session;
@@ -59,7 +60,8 @@ fn run(arguments: cli::Arguments, environment: &Environment, output: Output) -> 
 
 /// Says what went wrong, as people or programs read it.
 fn fail(failure: &Failure, output: Output, environment: &Environment) -> ExitCode {
-    if output.json {
+    // Without a message the answer itself was shown, and told of what is wrong: it is the one JSON value.
+    if output.json && !failure.message.is_empty() {
         present::value(&serde_json::json!({ "error": failure }));
     }
     let colours = environment.colours() && std::io::stderr().is_terminal();

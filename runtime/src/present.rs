@@ -121,7 +121,12 @@ pub(crate) fn value<T: Serialize>(value: &T) {
 /// Writes to standard output. Where nobody reads any more (`| head`) the rest is of no use to anybody.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("error: standard output cannot be written: {error}"));
+        }
+        _ => {}
+    }
 }
 
 /// Writes one line to standard error.

@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
             };
             match client::ask(&secure, &request).await {
                 Ok(response) => return response,
-                Err(error) if waited >= PATIENCE => {
+                Err(error) if waited >= PATIENCE || error.kind() == std::io::ErrorKind::TimedOut => {
                     let what = "it does not answer on its control socket";
                     return Err(Failure::new(Code::Held, format!("{message}; {what} ({error})")));
                 }

@@ -14,6 +14,7 @@ use crate::credential::{Issued, Slot, Taken};
 use crate::door::{Door, Grant, GrantSet};
 use crate::error::{Denial, Error, Hidden};
 use crate::exchange::Exchange;
+use crate::header;
 use crate::redact::Redactor;
 use crate::rule::path::Pattern;
 use crate::rule::{Rule, Target};
@@ -122,6 +123,7 @@ impl Door {
         let bare_headers = headers.clone();
         let mut credential = None;
         if let (Some(slot), Some(grant)) = (slot, grant) {
+            refuse_parts(&headers)?;
             let in_header = matches!(slot, Slot::Header(..) | Slot::Basic(_));
             self.fill(context, grant, slot, &mut url, &mut headers)?;
             let names = grant.rule.credential.clone().zip(grant.secret.clone());
@@ -231,6 +233,13 @@ fn keep_placement_headers(
         headers.remove(name);
     }
     Ok(())
+}
+
+/// Where a credential goes out, the answer may repeat it, and it is searched as a whole or not at all.
+fn refuse_parts(headers: &HeaderMap) -> Result<(), Error> {
+    let refused =
+        |name| Error::denied(format!("the header '{name}' may not be sent along with a credential"));
+    header::asks_for_part(headers).map_or(Ok(()), |name| Err(refused(name)))
 }
 
 fn refuse_references(context: &Context, url: &Url, headers: &HeaderMap) -> Result<(), Error> {

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::limit::Bucket;
 use crate::redact::{Redactor, Scope};
 use crate::rule::{Matcher, Rule};
+use crate::transport::Lookups;
 
 /// What an admin allows a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub struct Door {
     clients: Mutex<HashMap<Vec<IpNet>, reqwest::Client>>,
     redactor: Mutex<Option<Arc<Redactor>>>,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) lookups: Lookups,
     counting_until: Mutex<Option<Timestamp>>,
 }
 
@@ -59,6 +61,7 @@ impl Door {
             clients: Mutex::default(),
             redactor: Mutex::default(),
             places,
+            lookups: Lookups::default(),
             counting_until: Mutex::default(),
         };
         door.set_grants(grants);
@@ -153,7 +156,7 @@ impl Door {
         if let Some(client) = clients.get(private) {
             return Ok(client.clone());
         }
-        let client = self.shared.transport.client(private.into())?;
+        let client = self.shared.transport.client(private.into(), self.lookups.clone())?;
         clients.insert(private.to_vec(), client.clone());
         Ok(client)
     }

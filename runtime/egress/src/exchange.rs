@@ -1,4 +1,5 @@
-//! The record of one exchange: every request and every hop leaves exactly one line in the audit log, however it ends.
+//! The record of one exchange. A hop that is sent leaves two lines in the audit log: [`BEGIN`] before its first byte,
+//! and [`KIND`] when it has ended, in whatever way. A hop that was refused before it left leaves the second alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +14,10 @@ use tokio::runtime::Handle;
 
 use crate::error::Error;
 
-/// What the audit log calls a request.
+/// What the audit log calls a request that has ended.
 pub(crate) const KIND: &str = "egress.request";
+/// What it calls one that is about to be sent.
+pub(crate) const BEGIN: &str = "egress.request.begin";
 
 /// One request on its way. Recorded by [`Exchange::finish`], or when dropped.
 pub(crate) struct Exchange {
@@ -52,6 +55,17 @@ impl Exchange {
         if let Some(event) = &mut self.event {
             event.detail.insert(key.to_owned(), value.into());
         }
+    }
+
+    /// Records that the request is about to be sent. Whoever sends it waits for this: where the program ends before
+    /// the request does, this line is all that tells of it.
+    ///
+    /// # Errors
+    /// [`Error::Audit`]; then nothing may be sent.
+    pub(crate) async fn announce(&self) -> Result<(), Error> {
+        let Some(mut event) = self.event.clone() else { return Ok(()) };
+        BEGIN.clone_into(&mut event.kind);
+        self.audit.record(event).await.map_err(Error::Audit)
     }
 
     /// The answer has begun.

@@ -28,6 +28,14 @@ pub fn is_forbidden(name: &HeaderName) -> bool {
 pub(crate) const CREDENTIALS: [HeaderName; 3] =
     [header::AUTHORIZATION, header::COOKIE, header::WWW_AUTHENTICATE];
 
+/// The header that asks for a part of an answer, where there is one (RFC 9110, section 14; `Request-Range` is its name
+/// from before the standard, which some servers still take). A value that is fetched piece by piece is found in none.
+pub(crate) fn asks_for_part(headers: &HeaderMap) -> Option<&HeaderName> {
+    headers
+        .keys()
+        .find(|name| [header::RANGE, header::IF_RANGE].contains(name) || name.as_str() == "request-range")
+}
+
 /// Headers that describe a body, dropped with it.
 pub(crate) const OF_BODY: [HeaderName; 6] = [
     header::CONTENT_TYPE,

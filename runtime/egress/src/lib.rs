@@ -1,6 +1,10 @@
 //! The one door to the network: every byte to or from it on behalf of a component, a script, a tool or an engine
 //! passes here. A grant decides where a request may go, the address guard where it may connect; credentials are put
-//! in on the way out and taken out of everything that comes back; every request leaves a line in the audit log.
+//! in on the way out and taken out of everything that comes back.
+//!
+//! The audit log has `egress.request.begin` before the first byte of a request leaves (what cannot be recorded is not
+//! sent), and `egress.request` when it has ended. A redirect that is followed is a request of its own. What was refused
+//! before anything was sent has `egress.request` alone; a name is looked up as part of sending.
 
 pub mod address;
 pub mod credential;

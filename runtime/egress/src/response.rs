@@ -29,10 +29,13 @@ use crate::transport::classify;
 
 /// Decoded bytes that are handed on at once.
 const PIECE: usize = 16 * 1024;
-/// Encodings that an answer may have on top of each other.
-const MAX_ENCODINGS: usize = 2;
 /// The largest window of zstd, as a power of two: 8 MiB (RFC 9659).
 const ZSTD_WINDOW: u32 = 23;
+
+/// The bits of a brotli stream's first byte that state its window, and the value that the standard leaves out (RFC
+/// 7932, section 9.1). The decoder takes it for a window of up to 1 GiB; without it there are 16 MiB at most.
+const BROTLI_WINDOW_BITS: u8 = 0x7f;
+const BROTLI_LARGE_WINDOW: u8 = 0x11;
 
 /// The address of the page that answered after all redirects, without its query; an extension of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,45 +72,46 @@ pub(crate) async fn deliver(
             delivery.exchange.finish(Err(&error)).await?;
             Err(error)
         }
-        Ok(encodings) => {
-            let headers =
-                clean_headers(response.headers(), &delivery.method, !encodings.is_empty(), redactor);
+        Ok(encoding) => {
+            let headers = clean_headers(response.headers(), &delivery.method, encoding.is_some(), redactor);
             let mut answer = http::Response::new(());
             *answer.status_mut() = response.status();
             *answer.version_mut() = response.version();
             *answer.headers_mut() = headers;
             answer.extensions_mut().insert(delivery.final_url.clone());
-            let pieces = Pieces::new(response, encodings, delivery, redactor);
+            let pieces = Pieces::new(response, encoding, delivery, redactor);
             Ok(answer.map(|()| pieces.into_body()))
         }
     }
 }
 
-/// The encodings to undo, outermost last; or why this answer is not passed on.
-fn prepare(response: &reqwest::Response, delivery: &Delivery) -> Result<Vec<Encoding>, Error> {
+/// The encoding to undo; or why this answer is not passed on.
+fn prepare(response: &reqwest::Response, delivery: &Delivery) -> Result<Option<Encoding>, Error> {
     if header::size(response.headers()) > header::MAX_RESPONSE_BYTES {
         let limit = as_u64(header::MAX_RESPONSE_BYTES);
         return Err(Error::TooLarge { part: Part::ResponseHeaders, limit });
     }
     if has_no_body(&delivery.method, response.status()) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     if response.content_length().is_some_and(|length| length > delivery.limit) {
         return Err(Error::TooLarge { part: Part::Response, limit: delivery.limit });
     }
-    encodings(response.headers()).map_err(|why| Error::Remote { host: delivery.host.clone(), why })
+    encoding(response.headers()).map_err(|why| Error::Remote { host: delivery.host.clone(), why })
 }
 
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-fn encodings(headers: &HeaderMap) -> Result<Vec<Encoding>, String> {
-    let mut encodings = Vec::new();
+/// The one encoding of an answer. A stack of them is refused: each holds memory of its own, and together they unfold a
+/// small answer into what neither would.
+fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, String> {
+    let mut only = None;
     for value in headers.get_all(names::CONTENT_ENCODING) {
         let text = value.to_str().map_err(|_| "its encoding has no name".to_owned())?;
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            encodings.push(match name.to_ascii_lowercase().as_str() {
+            let next = match name.to_ascii_lowercase().as_str() {
                 "identity" => continue,
                 "gzip" | "x-gzip" => Encoding::Gzip,
                 "br" => Encoding::Brotli,
@@ -115,13 +119,13 @@ fn encodings(headers: &HeaderMap) -> Result<Vec<Encoding>, String> {
                 "deflate" => Encoding::Deflate,
                 // What cannot be decoded cannot be searched for secrets.
                 _ => return Err("its encoding is none of those asked for".to_owned()),
-            });
+            };
+            if only.replace(next).is_some() {
+                return Err("it is encoded more than once".to_owned());
+            }
         }
     }
-    if encodings.len() > MAX_ENCODINGS {
-        return Err(format!("it is encoded more than {MAX_ENCODINGS} times"));
-    }
-    Ok(encodings)
+    Ok(only)
 }
 
 fn clean_headers(headers: &HeaderMap, method: &Method, decoded: bool, redactor: &Redactor) -> HeaderMap {
@@ -172,7 +176,7 @@ fn late(total: bool, times: Times) -> Error {
 
 enum Source {
     /// Nothing was read yet: whether there is anything to decode is not known.
-    Waiting(Wire, Vec<Encoding>),
+    Waiting(Wire, Option<Encoding>),
     Plain(Wire),
     Decoded(Box<ReaderStream<Pin<Box<dyn AsyncRead + Send>>>>),
 }
@@ -190,13 +194,13 @@ struct Pieces {
 impl Pieces {
     fn new(
         response: reqwest::Response,
-        encodings: Vec<Encoding>,
+        encoding: Option<Encoding>,
         delivery: Delivery,
         redactor: &Redactor,
     ) -> Self {
         let wire = wire(response, delivery.host.clone(), delivery.times, delivery.deadline);
         Self {
-            source: Some(Source::Waiting(wire, encodings)),
+            source: Some(Source::Waiting(wire, encoding)),
             clean: redactor.stream(),
             host: delivery.host,
             limit: delivery.limit,
@@ -244,9 +248,9 @@ impl Pieces {
     /// The next decoded bytes.
     async fn read(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(Source::Waiting(..)) = &self.source
-            && let Some(Source::Waiting(wire, encodings)) = self.source.take()
+            && let Some(Source::Waiting(wire, encoding)) = self.source.take()
         {
-            self.source = Some(begin(wire, &encodings).await?);
+            self.source = Some(begin(wire, encoding, &self.host).await?);
         }
         let bytes = match &mut self.source {
             Some(Source::Plain(wire)) => wire.next().await.transpose()?,
@@ -264,11 +268,9 @@ impl Pieces {
     }
 }
 
-/// Puts the decoders in front of the wire. An empty body is not decoded: servers name an encoding there too.
-async fn begin(mut wire: Wire, encodings: &[Encoding]) -> Result<Source, Error> {
-    if encodings.is_empty() {
-        return Ok(Source::Plain(wire));
-    }
+/// Puts the decoder in front of the wire. An empty body is not decoded: servers name an encoding there too.
+async fn begin(mut wire: Wire, encoding: Option<Encoding>, host: &str) -> Result<Source, Error> {
+    let Some(encoding) = encoding else { return Ok(Source::Plain(wire)) };
     let first = loop {
         match wire.next().await.transpose()? {
             Some(bytes) if bytes.is_empty() => {}
@@ -277,13 +279,15 @@ async fn begin(mut wire: Wire, encodings: &[Encoding]) -> Result<Source, Error> 
         }
     };
     let start = first.first().copied().unwrap_or_default();
-    let chunks = stream::iter([Ok(first)]).chain(wire).map(|chunk| chunk.map_err(io::Error::other));
-    let mut reader: Pin<Box<dyn AsyncRead + Send>> = Box::pin(StreamReader::new(chunks));
-    for (undone, encoding) in encodings.iter().rev().enumerate() {
-        // Some servers send bare deflate data where zlib is meant (RFC 9110, section 8.4.1.2).
-        let bare = undone == 0 && (start & 0x0f != 8 || start >> 4 > 7);
-        reader = decoder(BufReader::with_capacity(PIECE, reader), *encoding, bare);
+    if encoding == Encoding::Brotli && start & BROTLI_WINDOW_BITS == BROTLI_LARGE_WINDOW {
+        let why = "it cannot be decoded: its brotli window is larger than 16 MiB".to_owned();
+        return Err(Error::Remote { host: host.to_owned(), why });
     }
+    let chunks = stream::iter([Ok(first)]).chain(wire).map(|chunk| chunk.map_err(io::Error::other));
+    let reader = BufReader::with_capacity(PIECE, StreamReader::new(chunks));
+    // Some servers send bare deflate data where zlib is meant (RFC 9110, section 8.4.1.2).
+    let bare = start & 0x0f != 8 || start >> 4 > 7;
+    let reader = decoder(reader, encoding, bare);
     Ok(Source::Decoded(Box::new(ReaderStream::with_capacity(reader, PIECE))))
 }
 

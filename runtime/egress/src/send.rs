@@ -49,7 +49,8 @@ enum Outcome {
 
 impl Door {
     /// Sends a request under this principal's grants and follows redirects. Every hop is recorded: a denial before
-    /// it is returned, an exchange when its answer ends or is dropped.
+    /// it is returned; an exchange before its first byte is sent, and again when its answer ends or is dropped.
+    /// What the audit log does not take is not sent.
     ///
     /// # Errors
     /// Every way in which there was no answer; an error after the head of the answer comes through its body.
@@ -173,8 +174,13 @@ impl Door {
         let host = hop.url.host_str().unwrap_or_default().to_owned();
         let by = deadline.min(Instant::now() + times.first_byte);
         let private = passed.rule.as_ref().map_or(&[][..], |rule| &rule.private);
-        let behind = self.shared.transport.judge_behind_proxy(&hop.url, private, times.connect).await;
-        if let Err(error) = behind.map_err(|error| with_rule(error, passed.rule.as_ref())) {
+        let transport = &self.shared.transport;
+        let behind = transport.judge_behind_proxy(&hop.url, private, times.connect, &self.lookups).await;
+        let cleared = match behind.map_err(|error| with_rule(error, passed.rule.as_ref())) {
+            Ok(()) => exchange.announce().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = cleared {
             exchange.finish(Err(&error)).await?;
             return Err(error);
         }

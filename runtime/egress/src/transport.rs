@@ -15,12 +15,14 @@ use openpact_model::text::one_line;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
 use crate::address::{self, Refused};
-use crate::error::Error;
+use crate::error::{Error, Phase};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,9 +33,13 @@ const IDLE_PER_HOST: usize = 8;
 /// How long they wait.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// Look-ups of one principal at once; further ones wait.
+const LOOKUPS: usize = 4;
+
 /// Turns names into addresses.
 pub trait Lookup: Send + Sync {
-    /// All addresses of `host`.
+    /// All addresses of `host`. It is asked from within the runtime and always waited for to its end, even where nobody
+    /// wants the answer any more.
     fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
@@ -66,10 +72,43 @@ pub(crate) struct NoAddress;
 #[error("no connection within {0:?}")]
 pub(crate) struct ConnectTimeout(pub(crate) Duration);
 
+/// One principal's places in the system's resolver. A look-up there holds a thread that others need for files, and
+/// cannot be called off; so its place is given back when it has really ended, not when its request was given up. What
+/// waits for a place is only a future, bounded by the connect timeout.
+#[derive(Clone)]
+pub(crate) struct Lookups(Arc<Semaphore>);
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS)))
+    }
+}
+
+impl Lookups {
+    async fn place(self) -> OwnedSemaphorePermit {
+        self.0.acquire_owned().await.expect("this semaphore is never closed")
+    }
+}
+
+async fn look_up(
+    place: OwnedSemaphorePermit,
+    lookup: Arc<dyn Lookup>,
+    host: String,
+) -> io::Result<Vec<IpAddr>> {
+    // A task of its own goes on where this future is dropped.
+    let task = tokio::spawn(async move {
+        let addresses = lookup.lookup(&host).await;
+        drop(place);
+        addresses
+    });
+    task.await.map_err(io::Error::other)?
+}
+
 /// The resolver of one class of trust. The HTTP client asks it once for every new connection and connects to nothing
 /// but what it gave, so there is no second look-up that could answer differently.
 struct Guarded {
     lookup: Arc<dyn Lookup>,
+    lookups: Lookups,
     private: Arc<[IpNet]>,
     /// The proxy's host, which the configuration names and no guard judges.
     proxy: Option<String>,
@@ -77,11 +116,12 @@ struct Guarded {
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let addresses = self.lookup.lookup(name.as_str());
+        let (lookup, lookups) = (self.lookup.clone(), self.lookups.clone());
         let private = self.private.clone();
         let guarded = self.proxy.as_deref() != Some(name.as_str());
         Box::pin(async move {
-            let addresses = addresses.await.map_err(|error| {
+            let place = lookups.place().await;
+            let addresses = look_up(place, lookup, name.as_str().to_owned()).await.map_err(|error| {
                 tracing::debug!(%error, "look-up failed");
                 NoAddress
             })?;
@@ -157,26 +197,30 @@ pub(crate) struct Transport {
 
 impl Transport {
     /// Judges what stands behind `url` before a proxy is asked for it: the proxy looks the name up again, so this is
-    /// no more than can be done from here. A name that only the proxy knows passes.
+    /// no more than can be done from here. A name that only the proxy knows passes; a request that found no place to
+    /// look its name up does not.
     pub(crate) async fn judge_behind_proxy(
         &self,
         url: &Url,
         private: &[IpNet],
         limit: Duration,
+        lookups: &Lookups,
     ) -> Result<(), Error> {
         let (Some(_), Some(url::Host::Domain(name))) = (&self.proxy, url.host()) else { return Ok(()) };
-        let Ok(Ok(addresses)) = tokio::time::timeout(limit, self.lookup.lookup(name)).await else {
-            return Ok(());
-        };
+        let by = Instant::now() + limit;
+        let late = |_| Error::Timeout { phase: Phase::Connect, after: limit };
+        let place = tokio::time::timeout_at(by, lookups.clone().place()).await.map_err(late)?;
+        let looking = look_up(place, self.lookup.clone(), name.to_owned());
+        let Ok(Ok(addresses)) = tokio::time::timeout_at(by, looking).await else { return Ok(()) };
         let refused = addresses.into_iter().find_map(|address| address::judge(address, private).err());
         refused.map_or(Ok(()), |refused| Err(prohibited(name.to_owned(), refused)))
     }
 
     /// A client with a pool of its own, for requests that may reach `private` besides public addresses.
     #[expect(clippy::disallowed_methods, reason = "this crate owns the HTTP clients")]
-    pub(crate) fn client(&self, private: Arc<[IpNet]>) -> Result<reqwest::Client, Error> {
+    pub(crate) fn client(&self, private: Arc<[IpNet]>, lookups: Lookups) -> Result<reqwest::Client, Error> {
         let proxy = self.proxy.as_ref().and_then(|proxy| proxy.host_str()).map(str::to_owned);
-        let resolver = Guarded { lookup: self.lookup.clone(), private, proxy };
+        let resolver = Guarded { lookup: self.lookup.clone(), lookups, private, proxy };
         let mut client = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .dns_resolver(Arc::new(resolver))
@@ -243,7 +287,7 @@ pub(crate) fn classify(error: &reqwest::Error, host: &str) -> Error {
     let mut io_kind = None;
     while let Some(current) = cause {
         if let Some(ConnectTimeout(after)) = current.downcast_ref() {
-            return Error::Timeout { phase: crate::error::Phase::Connect, after: *after };
+            return Error::Timeout { phase: Phase::Connect, after: *after };
         }
         if let Some(ProhibitedAddress(refused)) = current.downcast_ref() {
             return prohibited(host, *refused);

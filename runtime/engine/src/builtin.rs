@@ -5,6 +5,7 @@ mod config;
 mod history;
 mod openai;
 mod provider;
+mod redaction;
 mod retry;
 mod work;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use openpact_egress::Door;
+use openpact_egress::redact::Redactor;
 use openpact_model::clock::Clock;
 use openpact_model::id::SessionId;
 use openpact_model::port::ToolCaller;
@@ -61,8 +63,16 @@ pub(crate) struct Shared {
     config: Config,
     conversations: Conversations,
     provider: Box<dyn Provider>,
+    door: Arc<Door>,
     tools: Arc<dyn ToolCaller>,
     random: Arc<dyn Random>,
+}
+
+impl Shared {
+    /// What knows the secrets of this moment that are looked for on the way out.
+    fn redactor(&self) -> Arc<Redactor> {
+        self.door.redactor()
+    }
 }
 
 impl Config {
@@ -74,9 +84,9 @@ impl Config {
         self.check()?;
         let Ports { store, tools, door, clock, random } = ports;
         let key = self.key.clone();
-        let provider = Box::new(OpenAi::new(door, clock, self.base_url.clone(), key));
+        let provider = Box::new(OpenAi::new(door.clone(), clock, self.base_url.clone(), key));
         let conversations = Conversations::new(store, NAME);
-        let shared = Shared { config: self, conversations, provider, tools, random };
+        let shared = Shared { config: self, conversations, provider, door, tools, random };
         Ok(Engine { shared: Arc::new(shared), running: Arc::default() })
     }
 }
@@ -131,7 +141,14 @@ impl crate::Engine for Engine {
         let config = &self.shared.config;
         let limits = Limits { idle: config.idle, total: config.deadline };
         let names = self.shared.provider.models(limits).await;
-        let names = names.map_err(|failure| Error::Provider(failure.message))?;
+        let redactor = self.shared.redactor();
+        let mut names = names.map_err(|mut failure| {
+            redaction::text(&redactor, &mut failure.message);
+            Error::Provider(failure.message)
+        })?;
+        for name in &mut names {
+            redaction::text(&redactor, name);
+        }
         Ok(names.into_iter().map(|id| Model { default: id == config.model, id }).collect())
     }
 
@@ -148,12 +165,18 @@ impl crate::Engine for Engine {
         })
     }
 
-    async fn send(&self, session: &SessionId, turn: Turn) -> Result<BoxStream<'static, Event>, Error> {
+    async fn send(&self, session: &SessionId, mut turn: Turn) -> Result<BoxStream<'static, Event>, Error> {
         let known = self.shared.conversations.require(session).await?;
         let own = self.shared.conversations.model(session).await?;
         let place = self.running.take(session, &turn.cancel)?;
         // The past is read before the new message, so that a store that does not answer loses nothing.
         let mut history = history::load(&self.shared.conversations, session).await.map_err(Error::store)?;
+        // A secret in what was said would be refused on the way out, this time and every time after.
+        let redactor = self.shared.redactor();
+        redaction::turn(&redactor, &mut turn);
+        for entry in &mut history.entries {
+            redaction::body(&redactor, &mut entry.body);
+        }
         let said = Body::User { text: turn.text.clone() };
         let appended = self.shared.conversations.append(session, std::slice::from_ref(&said)).await;
         history.push(&appended.map_err(Error::store)?, said);

@@ -78,7 +78,8 @@ impl<'a> Answers<'a> {
 
     /// Why the turn is to end, if it is.
     pub(crate) fn end(self) -> std::result::Result<(), Fault> {
-        self.stopped.map_or(Ok(()), Err)
+        // An answer that comes in the same moment as the word to stop does not undo it.
+        self.stopped.map_or_else(|| self.stop.check(), Err)
     }
 
     async fn answer(&mut self) -> Option<ToolAnswer> {

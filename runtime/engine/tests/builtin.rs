@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use openpact_engine::builtin::{Price, Retry};
 use openpact_engine::event::ErrorKind;
 use openpact_engine::{Engine as _, Event, Health};
+use openpact_model::secret::SecretValue;
 use openpact_scripted_model::{Answer, Call, Exchange, Expect, Form, Reply, Say, Script, Usage};
 use serde_json::{Value, json};
 
@@ -703,6 +704,129 @@ async fn a_key_that_the_server_sends_back_in_every_way_is_seen_nowhere() {
             .iter()
             .all(|request| request.header("authorization") == Some(&format!("Bearer {KEY}")))
     );
+}
+
+#[tokio::test]
+async fn a_key_that_comes_one_character_at_a_time_is_seen_nowhere() {
+    let drip = |say: fn(String) -> Say| KEY.chars().map(move |letter| say(letter.to_string()));
+    let arguments = format!("{{\"k\":\"{KEY}\"}}");
+    let escaped = format!("{{\"k\":\"\\u0073{}\"}}", &KEY[1..]);
+    let says = drip(Say::Reasoning).chain(drip(Say::Text)).chain([
+        Say::Call(Call { pieces: arguments.len(), ..Call::new("c1", "echo", &arguments) }),
+        Say::Call(Call { pieces: escaped.len(), ..Call::new("c2", "echo", &escaped) }),
+    ]);
+    // Text and reasoning in turns: what is shown of each is still whole.
+    let mixed = drip(Say::Text).zip(drip(Say::Reasoning)).flat_map(|(one, other)| [one, other]);
+    let refusal = format!("{{\"error\":{{\"code\":400,\"message\":\"bad \\u0073{}\"}}}}", &KEY[1..]);
+    let exchanges = [
+        Exchange::say(says),
+        Exchange::say(mixed),
+        Exchange::say(drip(Say::Text).chain([Say::Cut])),
+        Exchange::say([Say::Raw(refusal)]),
+    ];
+    let (bench, server) = builtin(script(exchanges)).await;
+    let session = bench.engine.create_session(None).await.unwrap();
+    let mut events = Vec::new();
+    for _ in 0..3 {
+        events.extend(say(&*bench.engine, &session, "hi").await);
+    }
+    server.assert_finished();
+    let thoughts = events.iter().filter_map(|event| match event {
+        Event::Reasoning { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    let (said, thoughts) = (text(&events), thoughts.collect::<String>());
+    let seen = format!("{said}\n{thoughts}\n{events:?}\n{:?}", stored(&*bench.engine, &session).await);
+    assert!(!seen.contains(KEY) && !seen.contains(&KEY[1..]), "{seen}");
+    let mark = format!("[REDACTED:{SECRET}]");
+    assert_eq!((said, thoughts), (mark.repeat(3), mark.repeat(2)));
+    assert!(error(&events).1.contains(&mark), "{:?}", events.last());
+    let clean = format!("{{\"k\":\"{mark}\"}}");
+    let calls = bench.tools.calls();
+    assert_eq!(calls, [("echo".to_owned(), clean.clone()), ("echo".to_owned(), clean)]);
+    for (path, bytes) in crate::support::files(bench.directory.path()) {
+        assert!(
+            !bytes.windows(KEY.len() - 1).any(|window| window == &KEY.as_bytes()[1..]),
+            "{}",
+            path.display()
+        );
+    }
+    assert!(server.requests().iter().all(|request| !request.mentions(&KEY[1..])));
+}
+
+#[tokio::test]
+async fn a_secret_in_a_message_is_taken_out_and_the_session_goes_on() {
+    let (bench, server) = builtin(script([Exchange::text("Hello.").times(2)])).await;
+    let session = bench.engine.create_session(None).await.unwrap();
+    let mut first = turn(&format!("my key is {KEY}, ok?"));
+    first.system = format!("The key is {KEY}.");
+    let events = send(&*bench.engine, &session, first).await;
+    assert_eq!((text(&events).as_str(), events.last()), ("Hello.", Some(&Event::End)));
+    let events = say(&*bench.engine, &session, "and now?").await;
+    assert_eq!((text(&events).as_str(), events.last()), ("Hello.", Some(&Event::End)));
+    let said = format!("u:my key is [REDACTED:{SECRET}], ok?");
+    assert_eq!(stored(&*bench.engine, &session).await[0], said);
+    let title = bench.engine.get_session(&session.id).await.unwrap().unwrap().title;
+    assert!(title.starts_with("my key is [REDACTED"), "{title}");
+    assert!(server.requests().iter().all(|request| !request.mentions(KEY)));
+    server.assert_finished();
+}
+
+#[tokio::test]
+async fn a_secret_that_was_stored_before_it_was_known_stops_nothing() {
+    let (bench, server) = builtin(script([Exchange::text("Hello.").times(2)])).await;
+    let session = bench.engine.create_session(None).await.unwrap();
+    say(&*bench.engine, &session, "the word is open-sesame-77-and-more").await;
+    let vault = bench.store.secret_vault();
+    let value = SecretValue::new("open-sesame-77-and-more".to_owned());
+    vault.set("WORD".parse().unwrap(), value, vec![openpact_engine::builtin::principal()]).await.unwrap();
+    let events = say(&*bench.engine, &session, "and now?").await;
+    assert_eq!(events.last(), Some(&Event::End), "{events:?}");
+    assert!(server.requests()[1].mentions("[REDACTED:WORD]"));
+    server.assert_finished();
+}
+
+#[tokio::test]
+async fn a_request_that_holds_a_secret_is_told_as_that() {
+    let (bench, server) = builtin(script([])).await;
+    let vault = bench.store.secret_vault();
+    // What the request is made of is not looked at before the door.
+    let value = SecretValue::new("\"stream\":true,\"stream_options\"".to_owned());
+    vault.set("ODD".parse().unwrap(), value, vec![openpact_engine::builtin::principal()]).await.unwrap();
+    let session = bench.engine.create_session(None).await.unwrap();
+    let (kind, message) = error(&say(&*bench.engine, &session, "hi").await);
+    assert_eq!(kind, ErrorKind::Provider);
+    assert!(message.contains("holds the value of a secret and was not sent"), "{message}");
+    assert!(!message.contains("base_url") && !message.contains("ODD"), "{message}");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_at_the_limit_and_kept() {
+    const PIECE: usize = 256 * 1024;
+    let full =
+        || (0..8).map(|at| if at < 4 { word(&"x".repeat(PIECE)) } else { Say::Reasoning("y".repeat(PIECE)) });
+    let exchanges = [Exchange::say(full()), Exchange::say(full().chain([word("z")]))];
+    let (bench, server) = builtin_with(script(exchanges), |config| config.context_window = 10_000_000).await;
+    let session = bench.engine.create_session(None).await.unwrap();
+    let events = say(&*bench.engine, &session, "at the limit").await;
+    assert_eq!(events.last(), Some(&Event::End));
+    let events = say(&*bench.engine, &session, "beyond it").await;
+    let (kind, message) = error(&events);
+    assert!(kind == ErrorKind::Provider && message.contains("longer than 2 MiB"), "{message}");
+    assert_eq!(text(&events).len(), 4 * PIECE);
+    assert_eq!(stored(&*bench.engine, &session).await[3].len(), "a:".len() + 4 * PIECE);
+    server.assert_finished();
+}
+
+#[tokio::test]
+async fn a_service_without_a_list_of_models_is_told_as_that() {
+    let (bench, _server) = builtin_with(script([]), |config| {
+        config.base_url = config.base_url.join("/elsewhere/").unwrap();
+    })
+    .await;
+    let message = bench.engine.models().await.unwrap_err().to_string();
+    assert_eq!(message, "the service has no list of its models (404)");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub struct Mount {
     pub path: PathBuf,
     /// Whether it may be changed.
     pub access: Access,
-    /// Bytes that may lie in it: file sizes, and 1 KiB for each file and folder. What is there already counts.
+    /// Bytes that may lie in it: file sizes, and 4 KiB for each file and folder. What is there already counts.
     pub quota: u64,
     /// Which part of it is visible.
     pub scope: Scope,

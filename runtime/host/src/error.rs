@@ -54,9 +54,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// The folder behind a mount cannot be opened.
+    /// The folder behind a mount cannot be opened, or not everything in it be counted.
     #[error(
-        "the folder {path} of the mount '{mount}' cannot be opened; make it a folder (not a symbolic link) that this user may read"
+        "the folder {path} of the mount '{mount}' cannot be opened and counted; make it a folder (not a symbolic link) that this user may read with everything in it"
     )]
     Mount {
         /// The mount.

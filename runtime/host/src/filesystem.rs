@@ -19,6 +19,7 @@ mod operation;
 mod path;
 mod space;
 mod stream;
+mod tree;
 
 use std::collections::HashSet;
 use std::io;
@@ -68,8 +69,8 @@ impl Mounts {
         Ok(Self { opened, open, spaces, clock })
     }
 
-    /// The roots as one call sees them, with the paths by which the guest knows them.
-    fn roots(&self, role: Role, ledger: &Arc<Ledger>) -> io::Result<Vec<(Folder, String)>> {
+    /// Opens the roots as one call sees them, with the paths by which the guest knows them.
+    fn open_roots(&self, role: Role, ledger: &Arc<Ledger>) -> io::Result<Vec<(Folder, String)>> {
         let mut roots = Vec::with_capacity(self.opened.len());
         for (mount, space) in &self.opened {
             let fd = open_root(mount)?;
@@ -104,11 +105,22 @@ pub(crate) struct Files {
     mounts: Arc<Mounts>,
     role: Role,
     ledger: Arc<Ledger>,
+    /// Opened once: a guest may ask for them without end, and they are in nobody's count of open files.
+    roots: Option<Vec<(Folder, String)>>,
 }
 
 impl Files {
     pub(crate) fn new(mounts: Arc<Mounts>, role: Role, ledger: Arc<Ledger>) -> Self {
-        Self { mounts, role, ledger }
+        Self { mounts, role, ledger, roots: None }
+    }
+
+    /// The roots, with the paths by which the guest knows them.
+    fn roots(&mut self) -> io::Result<Vec<(Folder, String)>> {
+        if let Some(roots) = &self.roots {
+            return Ok(roots.clone());
+        }
+        let roots = self.mounts.open_roots(self.role, &self.ledger)?;
+        Ok(self.roots.insert(roots).clone())
     }
 }
 
@@ -125,5 +137,35 @@ fn listed(scope: &Scope) -> Option<Vec<String>> {
     match scope {
         Scope::Tree => None,
         Scope::Files(rules) => Some(rules.iter().map(|rule| rule.name.clone()).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd as _;
+
+    use openpact_model::clock::SystemClock;
+
+    use super::*;
+    use crate::deployment::Access;
+
+    #[test]
+    fn the_roots_are_opened_once_for_a_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Mount {
+            name: "workspace".into(),
+            path: folder.path().into(),
+            access: Access::ReadWrite,
+            quota: 1 << 20,
+            scope: Scope::Tree,
+        };
+        let mounts = Mounts::new(&[mount], Arc::new(Spaces::new()), Arc::new(SystemClock)).unwrap();
+        let mut files = Files::new(Arc::new(mounts), Role::Owner, Arc::new(Ledger::for_tests()));
+        let first = files.roots().unwrap();
+        for _ in 0..100 {
+            let again = files.roots().unwrap();
+            assert_eq!(again[0].0.fd().as_raw_fd(), first[0].0.fd().as_raw_fd());
+            assert!(Arc::ptr_eq(again[0].0.view(), first[0].0.view()));
+        }
     }
 }

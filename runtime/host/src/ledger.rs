@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use openpact_model::tool::{Limit, ToolFailure};
 
 use crate::failure::LimitHit;
-use crate::stdio::Capture;
+use crate::stdio::{Capture, Level};
 
 /// The record of one call.
 pub(crate) struct Ledger {
@@ -21,7 +21,11 @@ pub(crate) struct Ledger {
 enum Refusal {
     Limit(LimitHit),
     Denied,
+    Requests,
 }
+
+/// HTTP requests that one call may attempt. Each one costs the host a line in the audit log, and is granted or not.
+pub(crate) const MAX_REQUESTS: u32 = 500;
 
 impl Ledger {
     pub(crate) fn new(capture: Capture) -> Self {
@@ -47,9 +51,18 @@ impl Ledger {
         self.peak_memory.load(Ordering::Relaxed)
     }
 
-    /// One more HTTP request.
-    pub(crate) fn request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    /// One more HTTP request; whether it may be tried at all.
+    pub(crate) fn request(&self) -> bool {
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        if before == MAX_REQUESTS {
+            let text =
+                format!("more than {MAX_REQUESTS} HTTP requests in one call: the rest is denied unasked");
+            self.capture().message(Level::Warn, &text);
+        }
+        if before >= MAX_REQUESTS {
+            lock(&self.refused).get_or_insert(Refusal::Requests);
+        }
+        before < MAX_REQUESTS
     }
 
     pub(crate) fn requests(&self) -> u32 {
@@ -85,6 +98,9 @@ impl Ledger {
             Some(Refusal::Denied) if own_words => {
                 ToolFailure::Denied("the tool asked for something that it has not been granted".into())
             }
+            Some(Refusal::Requests) if own_words => {
+                ToolFailure::Denied(format!("a tool may make {MAX_REQUESTS} HTTP requests in one call"))
+            }
             _ => failure,
         }
     }
@@ -98,6 +114,20 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_of_one_call_are_counted_and_end() {
+        let ledger = Ledger::for_tests();
+        let failed = ToolFailure::Failed("HttpRequestDenied".into());
+        assert!((0..MAX_REQUESTS).all(|_| ledger.request()));
+        assert_eq!(ledger.explain(failed.clone()), failed);
+        assert!((0..10).all(|_| !ledger.request()));
+        assert_eq!(ledger.requests(), MAX_REQUESTS + 10);
+        let told = "a tool may make 500 HTTP requests in one call";
+        assert_eq!(ledger.explain(failed), ToolFailure::Denied(told.into()));
+        let noted = "more than 500 HTTP requests in one call: the rest is denied unasked";
+        assert_eq!(ledger.capture().finish(), [noted], "once");
+    }
 
     #[test]
     fn the_first_refusal_explains_a_guest_that_gave_up() {

@@ -15,7 +15,7 @@ pub struct Report {
     pub cpu: Duration,
     /// The most bytes of memories and tables at one moment.
     pub peak_memory: u64,
-    /// HTTP requests that were attempted.
+    /// HTTP requests that were attempted. Those after the first 500 were denied unasked.
     pub requests: u32,
     /// The lines of standard output, standard error and log, in order, as far as the limit kept them.
     pub log: Vec<String>,

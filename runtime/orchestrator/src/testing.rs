@@ -1,6 +1,7 @@
 //! What the tests share: a real store in a temporary folder, tools and an engine of their own.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -217,13 +218,16 @@ pub(crate) struct Puppet {
     store: Store,
     tools: Arc<dyn ToolCaller>,
     turns: Mutex<Vec<(SessionId, Turn)>>,
+    /// Whether the provider has no list of models.
+    pub(crate) is_listless: AtomicBool,
     /// Lets one `gate` go on with each permit.
     pub(crate) gate: Arc<Semaphore>,
 }
 
 impl Puppet {
     pub(crate) fn new(store: Store, tools: Arc<dyn ToolCaller>) -> Arc<Self> {
-        Arc::new(Self { store, tools, turns: Mutex::default(), gate: Arc::new(Semaphore::new(0)) })
+        let (is_listless, gate) = (AtomicBool::new(false), Arc::new(Semaphore::new(0)));
+        Arc::new(Self { store, tools, turns: Mutex::default(), is_listless, gate })
     }
 
     /// The turns that it was given.
@@ -293,6 +297,9 @@ impl Engine for Puppet {
     }
 
     async fn models(&self) -> Result<Vec<Model>, Error> {
+        if self.is_listless.load(Ordering::Relaxed) {
+            return Err(Error::Provider("the service has no list".to_owned()));
+        }
         let model = |id: &str, default| Model { id: id.to_owned(), default };
         Ok(vec![model("small-1", true), model("large-1", false), model("large-2", false)])
     }

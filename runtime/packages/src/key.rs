@@ -255,7 +255,7 @@ pub fn generate(password: Option<&str>) -> Result<NewKey, Error> {
 
 const NOT_A_SECRET_KEY: Error = Error::NotAKey {
     what: "minisign secret key",
-    rule: "a comment line and a line of 212 characters of base64, as `component key generate` writes them",
+    rule: "a comment line and a line of 212 characters of base64, as `openpact key generate` writes them",
 };
 
 /// The bytes of a secret key: algorithms, salt, two limits, number, key, checksum.

@@ -24,7 +24,7 @@ pub enum Refusal {
     /// Nobody who is pinned owns the key.
     #[error(
         "the package is signed by the key {key}, which belongs to no pinned publisher: if you trust its owner, \
-             pin the key with `component publisher add`"
+             pin the key with `openpact publisher add`"
     )]
     UnknownKey {
         /// The key that the signature names.
@@ -81,7 +81,7 @@ pub enum Refusal {
         why: String,
     },
     /// A component without a manifest.
-    #[error("the component has no manifest: make a package of it with `component pack`")]
+    #[error("the component has no manifest: make a package of it with `openpact component pack`")]
     NoManifest,
     /// More than one manifest.
     #[error("the component has two manifests, and which of them counts would be a guess")]

@@ -34,6 +34,22 @@ impl App {
             let message = format!("the publisher '{name}' is the program itself; choose another name");
             return Err(Failure::new(Code::Refused, message));
         }
+        let is_word = |text: &str| {
+            let fits =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+            !text.is_empty() && text.len() <= 64 && text.bytes().all(fits)
+        };
+        if !is_word(&name) {
+            let message =
+                format!("'{name}' is no name of a publisher: 1 to 64 of a-z, 0-9, '-', '.' and '_'");
+            return Err(Failure::new(Code::Usage, message));
+        }
+        if let Some(wrong) = prefixes.iter().find(|prefix| *prefix != "*" && !is_word(prefix)) {
+            let message = format!(
+                "'{wrong}' is no beginning of a component's name: 1 to 64 of a-z, 0-9 and '-', or '*' for all names"
+            );
+            return Err(Failure::new(Code::Usage, message));
+        }
         let names = prefixes.join(", ");
         let event =
             admin("publisher.add", &name).with("key", key.id().to_string()).with("names", names.clone());

@@ -135,7 +135,7 @@ impl App {
 /// # Errors
 /// One sentence, when it cannot be read or is no text.
 pub(crate) fn read_secret(path: &std::path::Path) -> Result<Hidden, String> {
-    let text = std::fs::read_to_string(path)
+    let text = crate::file::read_text(path)
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     Ok(Hidden::without_line_end(text))
 }

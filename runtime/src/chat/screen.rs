@@ -24,21 +24,21 @@ pub(super) struct Screen<W: Write> {
     open: bool,
     /// Calls that wait for their answer, by id.
     calls: BTreeMap<String, String>,
-    /// The call whose line is the last on the screen, to be written over by its answer.
-    waiting: Option<String>,
+    /// Whether the last line tells of calls that run, to be written over by what comes next.
+    waiting: bool,
 }
 
 impl<W: Write> Screen<W> {
     pub(super) fn new(out: W, output: Output, width: usize, show_tools: bool) -> Self {
-        let (calls, waiting) = (BTreeMap::new(), None);
-        Self { out, output, width: width.max(40), show_tools, part: None, open: false, calls, waiting }
+        let calls = BTreeMap::new();
+        Self { out, output, width: width.max(40), show_tools, part: None, open: false, calls, waiting: false }
     }
 
     /// Shows what the engine says.
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::Text { part, text } => {
-                if self.part != Some(*part) || self.waiting.is_some() {
+                if self.part != Some(*part) || self.waiting {
                     self.end_line();
                 }
                 self.part = Some(*part);
@@ -59,12 +59,14 @@ impl<W: Write> Screen<W> {
         self.line(&terminal(text));
     }
 
-    /// Ends the line that is open.
+    /// Ends the line that is open, and takes away the one that tells of calls that run.
     pub(super) fn end_line(&mut self) {
+        if std::mem::take(&mut self.waiting) {
+            self.write("\r\u{1b}[K");
+        }
         if std::mem::take(&mut self.open) {
             self.write("\n");
         }
-        self.waiting = None;
     }
 
     /// What the screen was written to.
@@ -76,24 +78,30 @@ impl<W: Write> Screen<W> {
     fn call(&mut self, id: &str, name: &str, arguments: &str) {
         self.end_line();
         let call = format!("{} {}", one_line(name, 64), one_line(arguments, ARGUMENTS));
-        let line = one_line(&format!("  · {call} …"), self.width - 1);
-        self.write(&self.output.styled(&line, Style::Dim));
-        self.open = true;
-        self.waiting = Some(id.to_owned());
         self.calls.insert(id.to_owned(), call);
+        self.wait();
     }
 
     fn result(&mut self, id: &str, is_error: bool, text: &str) {
         let call = self.calls.remove(id).unwrap_or_default();
-        if self.waiting.as_deref() == Some(id) {
-            self.write("\r\u{1b}[K");
-            (self.waiting, self.open) = (None, false);
-        }
         let sign = if is_error { "✗" } else { "✓" };
         // One line, whatever the terminal's width: what does not fit is cut with a sign.
         let line = one_line(&format!("  {sign} {call} → {}", text.trim()), self.width - 2);
         let style = if is_error { Style::Yellow } else { Style::Dim };
         self.line(&self.output.styled(&line, style));
+        self.wait();
+    }
+
+    /// Tells of the calls that run, on a line that the next one takes the place of.
+    fn wait(&mut self) {
+        let line = match (self.calls.len(), self.calls.values().next()) {
+            (1, Some(call)) => format!("  · {call} …"),
+            (0, _) | (_, None) => return,
+            (count, _) => format!("  · {count} tools run …"),
+        };
+        let line = one_line(&line, self.width - 2);
+        self.write(&self.output.styled(&line, Style::Dim));
+        self.waiting = true;
     }
 
     fn line(&mut self, text: &str) {
@@ -152,12 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_parallel_calls_get_lines_of_their_own() {
+    fn parallel_calls_share_the_line_and_each_answer_gets_its_own() {
+        let wide = "y".repeat(200);
         check(
-            &[call("a"), call("b"), result("a", true, "no"), result("b", false, &"y".repeat(200))],
+            &[call("a"), call("b"), result("a", true, "no"), result("b", false, &wide)],
             &format!(
-                "  · workspace_read {{\"path\":\"a\"}} …\n  · workspace_read {{\"path\":\"a\"}} …\n  ✗ workspace_read \
-                 {{\"path\":\"a\"}} → no\n  ✓ workspace_read {{\"path\":\"a\"}} → {}…\n",
+                "  · workspace_read {{\"path\":\"a\"}} …\r\u{1b}[K  · 2 tools run …\r\u{1b}[K  ✗ workspace_read \
+                 {{\"path\":\"a\"}} → no\n  · workspace_read {{\"path\":\"a\"}} …\r\u{1b}[K  ✓ workspace_read \
+                 {{\"path\":\"a\"}} → {}…\n",
                 "y".repeat(24)
             ),
         );

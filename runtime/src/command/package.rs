@@ -46,7 +46,7 @@ pub(super) fn public_key(text: &str) -> Result<String, Failure> {
     let key = match key {
         Ok(key) => key,
         Err(error) => {
-            let Ok(file) = std::fs::read_to_string(text) else {
+            let Ok(file) = crate::file::read_text(Path::new(text)) else {
                 let message =
                     format!("'{text}' is neither a public key nor a file that holds one: {}", chain(&error));
                 return Err(Failure::new(Code::Usage, message));
@@ -81,7 +81,7 @@ pub(super) fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
 pub(super) async fn pack(pack: Pack, output: Output) -> Result<(), Failure> {
     let found = Sources::find(&pack)?;
     let wasm = read(&found.wasm)?;
-    let source = std::fs::read_to_string(&found.manifest)
+    let source = crate::file::read_text(&found.manifest)
         .map_err(Failure::doing(format!("the manifest {} cannot be read", found.manifest.display())))?;
     packages::inspect(&wasm).map_err(|refusal| refused(&found.wasm, &refusal))?;
     let tools = if is_adapter(&source) { Vec::new() } else { describe(&wasm).await? };
@@ -113,7 +113,7 @@ impl Sign {
             );
             return Err(Failure::new(Code::Refused, message));
         }
-        let text = std::fs::read_to_string(&self.key)
+        let text = crate::file::read_text(&self.key)
             .map_err(Failure::doing(format!("the key {} cannot be read", self.key.display())))?;
         let key = self.secret_key(&text)?;
         let signature = packages::sign(&bytes, &key).map_err(Failure::failed)?;
@@ -150,7 +150,7 @@ impl Verify {
         };
         let bytes = read(&self.file)?;
         let signature_file = self.signature.clone().unwrap_or_else(|| beside(&self.file));
-        let signature = match std::fs::read_to_string(&signature_file) {
+        let signature = match crate::file::read_text(&signature_file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(refused(&self.file, &packages::Refusal::Unsigned));
@@ -219,7 +219,7 @@ impl Sources {
 /// The component that cargo built out of the project in `folder`; its workspace may lie above it.
 fn built(folder: &Path) -> Result<PathBuf, Failure> {
     let cargo = folder.join("Cargo.toml");
-    let text = std::fs::read_to_string(&cargo)
+    let text = crate::file::read_text(&cargo)
         .map_err(Failure::doing(format!("{} cannot be read", cargo.display())))?;
     let name = crate_name(&text).ok_or_else(|| {
         Failure::new(
@@ -311,10 +311,11 @@ fn beside(file: &Path) -> PathBuf {
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let wrong = || Failure::doing(format!("{} cannot be read", file.display()));
     let size = std::fs::metadata(file).map_err(wrong())?.len();
-    if size > u64::try_from(MAX_PACKAGE_BYTES).unwrap_or(u64::MAX) {
+    let most = u64::try_from(MAX_PACKAGE_BYTES).unwrap_or(u64::MAX);
+    if size > most {
         return Err(refused(file, &packages::Refusal::TooLarge { size }));
     }
-    std::fs::read(file).map_err(wrong())
+    crate::file::read(file, most).map_err(wrong())
 }
 
 /// Writes beside the target first, so that a file is whole or not there.

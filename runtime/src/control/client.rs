@@ -2,19 +2,28 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 
 use super::server::Address;
 use super::{Request, Response, line};
 
-/// Sends one request to the socket in `secure` and waits for the answer, for as long as it takes: a tool that is
-/// called by hand may run for minutes.
+/// How long the other process may take to show that it is there.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends one request to the socket in `secure`. The other process has to show at once that it is there; its answer is
+/// then waited for as long as it takes: a tool that is called by hand may run for minutes.
 ///
 /// # Errors
-/// When nobody answers there.
+/// When nobody answers there; [`io::ErrorKind::TimedOut`] where somebody holds the socket and does nothing.
 pub(crate) async fn ask(secure: &Path, request: &Request) -> io::Result<Response> {
     let mut stream = UnixStream::connect(Address::of(secure)?.path).await?;
-    line::write(&mut stream, request).await?;
+    let greeted = async {
+        line::write(&mut stream, request).await?;
+        stream.read_u8().await
+    };
+    tokio::time::timeout(PATIENCE, greeted).await??;
     line::read(&mut stream, line::MAX_ANSWER_BYTES).await
 }

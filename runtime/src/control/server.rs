@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +125,8 @@ async fn accept(
 }
 
 async fn serve(mut stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
+    // Shows the client that this process is alive, however long its answer takes.
+    stream.write_all(b"\n").await?;
     let user = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     if user != own {
@@ -153,7 +156,7 @@ fn misunderstood(error: &io::Error) -> Failure {
 mod tests {
     use std::os::unix::net::UnixListener as StdListener;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncReadExt as _;
 
     use super::super::client;
     use super::super::{Chain, Reply};
@@ -199,10 +202,18 @@ mod tests {
             let _ = stream.write_all(nonsense).await;
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer).await;
-            assert!(answer.is_empty() || answer.contains("not understood"), "{answer}");
+            assert!(answer.trim().is_empty() || answer.contains("not understood"), "{answer}");
         }
         assert!(client::ask(folder.path(), &Request::AuditVerify).await.unwrap().is_ok());
         server.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_who_holds_the_socket_and_does_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let _listener = StdListener::bind(folder.path().join(SOCKET)).unwrap();
+        let error = client::ask(folder.path(), &Request::Status).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

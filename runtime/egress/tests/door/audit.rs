@@ -1,4 +1,4 @@
-//! Every request leaves one line, however it ends.
+//! Every request leaves a line before it is sent and one when it has ended, however it ends.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use openpact_egress::credential::References;
 use openpact_egress::{Error, Options, empty, full, request};
 use openpact_model::audit::{Event, Verdict};
 
-use crate::server::{Server, Step, head};
-use crate::world::{World, get, read, send};
+use crate::server::{Server, Step, head, reply};
+use crate::world::{PROBE, World, get, placed, read, send};
 
 async fn until_recorded(world: &World, count: usize) -> Vec<Event> {
     for _ in 0..1000 {
-        let events = world.log.events();
+        let events = world.log.ended();
         if events.len() >= count {
             return events;
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    panic!("only {} of {count} events were recorded", world.log.events().len());
+    panic!("only {} of {count} ends were recorded", world.log.ended().len());
 }
 
 #[tokio::test]
@@ -31,8 +31,13 @@ async fn a_line_holds_the_facts_and_no_query_value() {
     let url = server.url("/a/b?user=alice&token=xyz&bare");
     read(send(&door, "POST", &url, &[], full("body"), &References::none()).await).await.unwrap();
     let events = world.log.events();
-    assert_eq!(events.len(), 1, "recorded before the body's end is told");
-    let event = &events[0];
+    assert_eq!(events.len(), 2, "recorded before the body's end is told");
+    let (begin, event) = (&events[0], &events[1]);
+    assert_eq!((begin.kind.as_str(), begin.verdict), ("egress.request.begin", Verdict::Allowed));
+    assert_eq!((&begin.actor, &begin.subject), (&event.actor, &event.subject));
+    for name in ["method", "query", "rule"] {
+        assert_eq!(begin.detail[name], event.detail[name], "{name}");
+    }
     assert_eq!(event.kind, "egress.request");
     assert_eq!(event.actor, "component:probe");
     assert_eq!(event.subject, server.url("/a/b"));
@@ -45,7 +50,7 @@ async fn a_line_holds_the_facts_and_no_query_value() {
         (&200.into(), &4.into(), &5.into())
     );
     assert!(event.detail["ms"].is_u64());
-    let text = serde_json::to_string(event).unwrap();
+    let text = serde_json::to_string(&events).unwrap();
     assert!(!text.contains("alice") && !text.contains("xyz") && !text.contains("bare"), "{text}");
 }
 
@@ -86,7 +91,31 @@ async fn a_body_may_be_dropped_outside_of_the_runtime() {
 }
 
 #[tokio::test]
-async fn nothing_is_told_where_the_log_cannot_be_written() {
+async fn a_request_is_recorded_before_it_is_sent() {
+    let world = World::new();
+    world.vault.set("TOKEN", "a-secret-of-some-length", &[PROBE]);
+    let log = world.log.clone();
+    let server = Server::start(move |seen| {
+        let kinds: Vec<_> = log.events().into_iter().map(|event| event.kind).collect();
+        let next = seen.line().contains("/first").then_some(("location", "/second"));
+        let status = if next.is_some() { "302 Found" } else { "200 OK" };
+        let headers: Vec<_> = next.into_iter().collect();
+        vec![Step::Write(reply(status, &headers, kinds.join(" ").as_bytes()))]
+    })
+    .await;
+    let rule = format!("GET {} private=127.0.0.1 credential=token", server.url("/**"));
+    let door = world.door_with(vec![placed(&rule, "query key={}", "TOKEN")]);
+    let references = door.credentials();
+    let url = server.url(&format!("/first?key={}", references.reference("token").unwrap()));
+    let answer = send(&door, "GET", &url, &[], empty(), &references).await;
+    let (_, body) = read(answer).await.unwrap();
+    assert_eq!(&body[..], b"egress.request.begin egress.request egress.request.begin");
+    let text = serde_json::to_string(&world.log.events()).unwrap();
+    assert!(text.contains("token") && !text.contains("a-secret-of-some-length"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_or_told_where_the_log_cannot_be_written() {
     let server = Server::saying("hello").await;
     let world = World::new();
     let door = world.door(&[&format!("GET {} private=127.0.0.1", server.url("/a"))]);
@@ -94,6 +123,13 @@ async fn nothing_is_told_where_the_log_cannot_be_written() {
     assert!(matches!(get(&door, &server.url("/b")).await, Err(Error::Audit(_))), "a denial");
     let answer = read(get(&door, &server.url("/a")).await).await;
     assert!(matches!(answer, Err(Error::Audit(_))), "an exchange: {answer:?}");
+    assert_eq!(server.connections(), 0, "it did not leave");
+    // The log breaks while the request is under way: its end is not told.
+    world.log.broken.store(false, Ordering::SeqCst);
+    let answer = get(&door, &server.url("/a")).await;
+    world.log.broken.store(true, Ordering::SeqCst);
+    let answer = read(answer).await;
+    assert!(matches!(answer, Err(Error::Audit(_))), "the end: {answer:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_compression::Level;
+use async_compression::tokio::bufread::BrotliDecoder;
 use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZstdEncoder};
 use bytes::Bytes;
 use futures::stream;
@@ -10,7 +11,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use openpact_egress::credential::References;
 use openpact_egress::{Body, Config, Door, Error, Options, Part, Phase, empty, full, request};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::server::{Server, Step, chunked, head, reply};
 use crate::world::{Names, World, get, read, send};
@@ -92,6 +93,31 @@ async fn a_window_of_zstd_past_eight_mebibytes_is_refused() {
             .await;
     let (_, door) = door_to(&server, "");
     assert!(matches!(read(get(&door, &server.url("/")).await).await, Err(Error::Remote { .. })));
+}
+
+#[tokio::test]
+async fn a_window_of_brotli_past_sixteen_mebibytes_is_refused() {
+    // Empty streams. The first asks for a window of 1 GiB in the form that is not in RFC 7932 ("large window"), the
+    // second for 16 MiB, the largest of section 9.1.
+    for (stream, fits) in [(&[0x11, 0xde][..], false), (&[0x3f], true)] {
+        // The decoder alone would take both.
+        let mut decoded = Vec::new();
+        BrotliDecoder::new(stream).read_to_end(&mut decoded).await.unwrap();
+        assert!(decoded.is_empty());
+        // All at once, and byte by byte.
+        for size in [2, 1] {
+            let pieces: Vec<_> = stream.chunks(size).collect();
+            let steps = chunked("200 OK", &[("content-encoding", "br")], &pieces);
+            let server = Server::start(move |_| steps.clone()).await;
+            let (_, door) = door_to(&server, "");
+            let result = read(get(&door, &server.url("/")).await).await;
+            match result {
+                Ok((200, body)) => assert!(fits && body.is_empty(), "{stream:x?}"),
+                Err(Error::Remote { .. }) => assert!(!fits, "{stream:x?}"),
+                other => panic!("{stream:x?}: {other:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -233,6 +259,56 @@ async fn a_connection_that_does_not_come_about_is_given_up() {
         let failed = ask(&door, "http://never.test/", Options { connect: wish, ..Options::default() }).await;
         let Err(Error::Timeout { phase: Phase::Connect, after }) = failed else { panic!("{failed:?}") };
         assert_eq!(after.as_millis(), expected);
+    }
+}
+
+/// A resolver that answers no one until it is let go.
+struct Slow {
+    asked: std::sync::atomic::AtomicUsize,
+    go: tokio::sync::watch::Sender<bool>,
+}
+
+impl openpact_egress::Lookup for Slow {
+    fn lookup(&self, _: &str) -> futures::future::BoxFuture<'static, std::io::Result<Vec<std::net::IpAddr>>> {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let mut go = self.go.subscribe();
+        Box::pin(async move {
+            go.wait_for(|go| *go).await.map_err(std::io::Error::other)?;
+            Ok(vec![[127, 0, 0, 1].into()])
+        })
+    }
+}
+
+#[tokio::test]
+async fn look_ups_that_were_given_up_keep_their_place_until_they_end() {
+    let server = Server::saying("hello").await;
+    for proxy in [None, Some(server.url("/").parse().unwrap())] {
+        let behind = proxy.is_some();
+        let slow = std::sync::Arc::new(Slow { asked: 0.into(), go: tokio::sync::watch::Sender::new(false) });
+        let world = World::with(Config { lookup: Some(slow.clone()), proxy, ..Config::default() });
+        let port = server.port();
+        let rules = [&format!("GET http://*.test:{port}/** private=127.0.0.1")[..]];
+        let (door, other) = (world.door(&rules), world.door(&rules));
+        let brief = Options { connect: Some(millis(50)), ..Options::default() };
+        for number in 0..8 {
+            let result = ask(&door, &format!("http://a{number}.test:{port}/"), brief).await;
+            // A proxy may know a name that nobody here does; no name is left unjudged for want of a place.
+            let passes = behind && number < 4;
+            match result {
+                Ok(_) => assert!(passes, "{number}"),
+                Err(Error::Timeout { phase: Phase::Connect, .. }) => assert!(!passes, "{number}"),
+                other => panic!("{number}: {other:?}"),
+            }
+        }
+        let asked = || slow.asked.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(asked(), 4, "four hold their places, and no further one was begun");
+        // Another principal has places of its own.
+        let url = format!("http://b.test:{port}/");
+        let _ = ask(&other, &url, brief).await;
+        assert_eq!(asked(), 5);
+        slow.go.send_replace(true);
+        let long = Options { connect: Some(millis(10_000)), ..Options::default() };
+        assert_eq!(ask(&door, &url, long).await.unwrap().0, 200, "places are free again");
     }
 }
 

@@ -86,7 +86,11 @@ async fn five_redirects_are_followed_and_six_are_not() {
     let answer = get(&door, &chain(5)).await.unwrap();
     assert_eq!(answer.extensions().get::<FinalUrl>(), Some(&FinalUrl(hub.url("/end"))));
     assert_eq!(&read(Ok(answer)).await.unwrap().1[..], b"GET /end HTTP/1.1\n");
-    assert_eq!(world.log.events().len(), 6, "every hop is recorded");
+    assert_eq!(world.log.ended().len(), 6, "every hop is recorded");
+    let begun = world.log.events().into_iter().filter(|event| event.kind == "egress.request.begin");
+    let hops: Vec<_> =
+        begun.map(|event| event.detail.get("hop").and_then(serde_json::Value::as_u64)).collect();
+    assert_eq!(hops, [None, Some(1), Some(2), Some(3), Some(4), Some(5)], "before it is sent, too");
     assert_eq!(world.log.last().detail["hop"], 5);
     let before = hub.seen().len();
     assert!(matches!(get(&door, &chain(6)).await, Err(Error::TooManyRedirects(5))));

@@ -41,6 +41,11 @@ impl Log {
         self.events.lock().unwrap().clone()
     }
 
+    /// The records of requests that have ended.
+    pub(crate) fn ended(&self) -> Vec<Event> {
+        self.events().into_iter().filter(|event| event.kind == "egress.request").collect()
+    }
+
     pub(crate) fn last(&self) -> Event {
         self.events().pop().expect("an event was recorded")
     }

@@ -37,6 +37,9 @@ use crate::event::ErrorKind;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
 
+/// How the door's reason ends when the value of a secret was about to leave.
+const LEAK: &str = "holds the value of a secret";
+
 /// The most bytes of an answer that is no stream.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
@@ -136,6 +139,10 @@ impl Provider for OpenAi {
 
     async fn models(&self, limits: Limits) -> Result<Vec<String>, Failure> {
         let response = self.send(Method::GET, "models", Vec::new(), limits).await?;
+        if let StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED = response.status() {
+            let status = response.status().as_u16();
+            return Err(Failure::nonsense(format!("the service has no list of its models ({status})")));
+        }
         if !response.status().is_success() {
             return Err(self.refused(response, "").await.0);
         }
@@ -198,6 +205,11 @@ fn transport(error: &egress::Error) -> Failure {
     use egress::Error as E;
     let provider = |again, message: String| Failure::new(ErrorKind::Provider, again, message);
     match error {
+        E::Denied(denial) if denial.reason.ends_with(LEAK) => provider(
+            Again::Never,
+            "the message holds the value of a secret and was not sent; 'openpact audit show' has which one"
+                .to_owned(),
+        ),
         E::Denied(_) | E::Prohibited { .. } => provider(
             Again::Never,
             format!(

@@ -12,6 +12,7 @@ use super::Shared;
 use super::compaction::{self, Measure};
 use super::history::History;
 use super::provider::{Echo, Reason};
+use super::redaction;
 use crate::Turn;
 use crate::event::ErrorKind;
 use crate::fault::Fault;
@@ -58,6 +59,14 @@ impl Work {
     }
 
     pub(super) async fn run(mut self) -> Result<(), Fault> {
+        let ended = self.work().await;
+        ended.map_err(|mut fault| {
+            redaction::text(&self.shared.redactor(), &mut fault.message);
+            fault
+        })
+    }
+
+    async fn work(&mut self) -> Result<(), Fault> {
         self.shared.conversations.entitle(&self.session, &self.turn.raw).await?;
         let mut said_something = false;
         for _step in 0..self.shared.config.max_steps {
@@ -100,7 +109,8 @@ impl Work {
         });
         let mut beyond = beyond.collect::<Vec<_>>().into_iter();
         while let Some(result) = answers.next().await.or_else(|| beyond.next()) {
-            let tool::Result { id, is_error, text } = result;
+            let tool::Result { id, is_error, mut text } = result;
+            redaction::text(&shared.redactor(), &mut text);
             let body = Body::Tool { id: id.clone(), is_error, text: text.clone() };
             let numbers = shared.conversations.append(&session.id, std::slice::from_ref(&body)).await?;
             history.push(&numbers, body);
@@ -141,7 +151,9 @@ impl Work {
         }
     }
 
-    async fn keep(&mut self, body: Body, echo: Echo) -> Result<(), Fault> {
+    async fn keep(&mut self, mut body: Body, echo: Echo) -> Result<(), Fault> {
+        // Once more as a whole: a secret may have been set while the answer came in.
+        redaction::body(&self.shared.redactor(), &mut body);
         let numbers = self.shared.conversations.append(&self.session.id, std::slice::from_ref(&body)).await?;
         self.history.push_with(&numbers, body, echo);
         Ok(())

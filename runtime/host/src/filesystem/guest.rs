@@ -55,8 +55,10 @@ impl State {
 
 impl preopens::Host for State {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Descriptor, String)>> {
-        let roots = self.files.mounts.roots(self.files.role, &self.files.ledger);
-        let roots = roots.map_err(|error| HostFault(format!("the folder of a mount is gone: {error}")))?;
+        let roots = self.files.roots();
+        let roots = roots.map_err(|error| {
+            HostFault(format!("the folder of a mount is gone or cannot be used: {error}"))
+        })?;
         let mut kept = Vec::with_capacity(roots.len());
         for (root, name) in roots {
             let handle = self.table.push(Handle::Folder(root))?;

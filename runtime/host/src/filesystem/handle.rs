@@ -14,11 +14,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use super::FOLDER;
 use super::path::Path;
 use super::space::{Books, FileId, Space, size_of};
+use super::tree::MAX_DEPTH;
 use crate::deployment::{Access, Mount, Scope};
 use crate::ledger::Ledger;
-
-/// Folders below each other. Deeper trees are hard to remove for everybody.
-const MAX_DEPTH: usize = 64;
 
 /// What an operation gives: or the code that the guest is told.
 pub(super) type Result<T> = std::result::Result<T, ErrorCode>;

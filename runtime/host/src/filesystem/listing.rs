@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode};
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 
 use super::FOLDER;
-use super::handle::{Folder, Result, code};
+use super::handle::{Folder, Permits, Result, View, code};
 use super::operation::kind;
 use crate::ledger::lock;
 
@@ -18,24 +18,25 @@ const BATCH: usize = 128;
 #[derive(Clone)]
 pub(super) struct Listing {
     state: Arc<Mutex<State>>,
-    folder: Folder,
+    view: Arc<View>,
 }
 
 struct State {
     entries: Dir,
     read: VecDeque<DirectoryEntry>,
     over: bool,
+    _permits: Permits,
 }
 
 impl Listing {
     /// Starts at the first entry.
     pub(super) fn new(folder: &Folder) -> Result<Self> {
         // Opened again: two listings of one folder have a place each.
+        let permits = folder.view().permits()?;
         let fd = rustix::fs::openat(folder.fd(), ".", FOLDER, Mode::empty()).map_err(code)?;
-        let folder = folder.below(fd, 0)?;
-        let entries = Dir::read_from(folder.fd()).map_err(code)?;
-        let state = State { entries, read: VecDeque::new(), over: false };
-        Ok(Self { state: Arc::new(Mutex::new(state)), folder })
+        let entries = Dir::new(fd).map_err(code)?;
+        let state = State { entries, read: VecDeque::new(), over: false, _permits: permits };
+        Ok(Self { state: Arc::new(Mutex::new(state)), view: Arc::clone(folder.view()) })
     }
 
     /// An entry that was read from the disk already.
@@ -55,7 +56,7 @@ impl Listing {
                 let entry = entry.map_err(code)?;
                 // A name that is no UTF-8 cannot be said in WASI. It looks absent.
                 let Ok(name) = entry.file_name().to_str() else { continue };
-                if let Some(entry) = self.shown(name, entry.file_type()) {
+                if let Some(entry) = self.shown(&state.entries, name, entry.file_type()) {
                     state.read.push_back(entry);
                 }
             }
@@ -63,17 +64,17 @@ impl Listing {
         Ok(state.read.pop_front())
     }
 
-    fn shown(&self, name: &str, told: FileType) -> Option<DirectoryEntry> {
-        if name == "." || name == ".." || self.folder.view().allow(name, false).is_err() {
+    fn shown(&self, folder: &Dir, name: &str, told: FileType) -> Option<DirectoryEntry> {
+        if name == "." || name == ".." || self.view.allow(name, false).is_err() {
             return None;
         }
         let told = if told == FileType::Unknown {
-            let stat = rustix::fs::statat(self.folder.fd(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            let stat = rustix::fs::statat(folder.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
             FileType::from_raw_mode(stat.st_mode)
         } else {
             told
         };
-        if self.folder.view().single_files() && !told.is_file() {
+        if self.view.single_files() && !told.is_file() {
             return None;
         }
         Some(DirectoryEntry { type_: kind(told), name: name.to_owned() })

@@ -1,6 +1,7 @@
 //! Everything that goes by a name but opening: looking, making folders, moving, removing.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -12,7 +13,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 
 use super::handle::{Folder, Handle, Result, code};
 use super::path::Path;
-use super::space::{ENTRY_BYTES, id_of, size_of};
+use super::space::{ENTRY_BYTES, Space, id_of, size_of};
+use super::tree::{self, Halt, MAX_DEPTH};
 
 /// New folders belong to the owner and can be read by others of the system, as the process's umask allows.
 const NEW_FOLDER: Mode = Mode::from_raw_mode(0o755);
@@ -91,7 +93,11 @@ pub(super) fn create_folder(folder: &Folder, path: &str) -> Result<()> {
     if folder.view().single_files() {
         return Err(ErrorCode::NotPermitted);
     }
-    let mut books = folder.view().space.books();
+    let space = &folder.view().space;
+    let mut books = space.books();
+    if space.depth_of(&parent).map_err(|halt| halt.code())? >= MAX_DEPTH {
+        return Err(ErrorCode::NameTooLong);
+    }
     folder.view().admit(&mut books, ENTRY_BYTES)?;
     rustix::fs::mkdirat(&*parent, name, NEW_FOLDER).map_err(code)?;
     books.named();
@@ -151,12 +157,31 @@ pub(super) fn rename(from: &Folder, old: &str, to: &Folder, new: &str) -> Result
         Err(Errno::NOENT) => None,
         Err(errno) => return Err(code(errno)),
     };
+    if moved_kind.is_dir() {
+        let space = &from.view().space;
+        may_move_folder(space, (&old_parent, &old_name), &new_parent).map_err(|halt| halt.code())?;
+    }
     rustix::fs::renameat(&*old_parent, &old_name, &*new_parent, &new_name).map_err(code)?;
     // Moving something onto itself removes nothing.
     if let Some(replaced) = replaced.filter(|replaced| id_of(replaced) != id_of(&moved)) {
         books.unnamed(id_of(&replaced), content(&replaced));
     }
     Ok(())
+}
+
+/// A folder takes along what lies below it: none of that may come to lie deeper than folders can be made.
+fn may_move_folder(
+    space: &Space,
+    (old_parent, name): (&OwnedFd, &str),
+    new_parent: &OwnedFd,
+) -> std::result::Result<(), Halt> {
+    let depth = space.depth_of(new_parent)?;
+    // What a person laid deeper may still be moved about.
+    if depth <= space.depth_of(old_parent)? {
+        return Ok(());
+    }
+    let room = MAX_DEPTH.checked_sub(depth + 1).ok_or_else(|| Halt::TooDeep(name.to_owned()))?;
+    tree::at_most(old_parent, name, room)
 }
 
 /// Sets the times of what lies at `path`.
@@ -219,4 +244,89 @@ fn times(access: NewTimestamp, modification: NewTimestamp) -> Result<Timestamps>
 
 fn content(stat: &Stat) -> u64 {
     if FileType::from_raw_mode(stat.st_mode).is_file() { size_of(stat) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use openpact_model::clock::SystemClock;
+    use openpact_model::role::Role;
+
+    use super::*;
+    use crate::deployment::{Access, Mount, Scope};
+    use crate::filesystem::open::{Wish, open};
+    use crate::filesystem::{Files, Mounts, Spaces};
+    use crate::ledger::Ledger;
+
+    fn root() -> (tempfile::TempDir, Folder) {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Mount {
+            name: "workspace".into(),
+            path: folder.path().into(),
+            access: Access::ReadWrite,
+            quota: 10 << 20,
+            scope: Scope::Tree,
+        };
+        let mounts = Mounts::new(&[mount], Arc::new(Spaces::new()), Arc::new(SystemClock)).unwrap();
+        let mut files = Files::new(Arc::new(mounts), Role::Owner, Arc::new(Ledger::for_tests()));
+        let root = files.roots().unwrap().remove(0).0;
+        (folder, root)
+    }
+
+    /// So many folders below each other.
+    fn chain(length: usize) -> String {
+        vec!["d"; length].join("/")
+    }
+
+    fn open_folder(at: &Folder, path: &str) -> Folder {
+        let wish = Wish {
+            create: false,
+            exclusive: false,
+            truncate: false,
+            directory: true,
+            read: true,
+            write: false,
+        };
+        open(at, path, wish).unwrap().folder().unwrap().clone()
+    }
+
+    #[test]
+    fn a_moved_tree_lies_no_deeper_than_one_that_was_made() {
+        let (folder, root) = root();
+        fs::create_dir_all(folder.path().join(chain(60))).unwrap();
+        fs::create_dir_all(folder.path().join("x/d/d/d")).unwrap();
+        fs::create_dir_all(folder.path().join("y/d/d/d/d")).unwrap();
+        let bottom = chain(60);
+        let too_deep = rename(&root, "y", &root, &format!("{bottom}/y"));
+        assert_eq!(too_deep, Err(ErrorCode::NameTooLong));
+        assert!(folder.path().join("y").exists());
+        assert_eq!(rename(&root, "x", &root, &format!("{bottom}/x")), Ok(()));
+        assert_eq!(rename(&root, &format!("{bottom}/x"), &root, "x"), Ok(()), "and up again");
+    }
+
+    #[test]
+    fn a_folder_that_was_opened_before_it_moved_leads_no_deeper() {
+        let (folder, root) = root();
+        fs::create_dir_all(folder.path().join(chain(60))).unwrap();
+        for name in ["x", "y"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let stale = open_folder(&root, "x");
+        assert_eq!(rename(&root, "x", &root, &format!("{}/x", chain(60))), Ok(()));
+        for depth in 1..=3 {
+            assert_eq!(create_folder(&stale, &chain(depth)), Ok(()), "{depth}");
+        }
+        assert_eq!(create_folder(&stale, &chain(4)), Err(ErrorCode::NameTooLong));
+        assert_eq!(rename(&root, "y", &stale, "d/d/d/y"), Err(ErrorCode::NameTooLong));
+        assert_eq!(rename(&root, "y", &stale, "d/d/y"), Ok(()));
+    }
+
+    #[test]
+    fn what_a_person_laid_deep_can_still_be_renamed() {
+        let (folder, root) = root();
+        fs::create_dir_all(folder.path().join(chain(100))).unwrap();
+        assert_eq!(rename(&root, "d", &root, "e"), Ok(()));
+        assert!(folder.path().join("e").exists());
+    }
 }

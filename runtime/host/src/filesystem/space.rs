@@ -6,26 +6,25 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use openpact_model::clock::Clock;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, Stat};
+use rustix::fs::Stat;
 use tokio::sync::Semaphore;
 
-use super::{FOLDER, listed};
+use super::listed;
+use super::tree::{self, Halt};
 use crate::deployment::Scope;
 use crate::ledger::lock;
 
-/// What a file or folder counts beside its content, so that a million empty files are not free.
-pub(crate) const ENTRY_BYTES: u64 = 1024;
+/// What a file or folder counts beside its content, so that a million empty files are not free: about what the disk
+/// takes for an empty folder.
+pub(crate) const ENTRY_BYTES: u64 = 4096;
 
 /// Before a write is refused the folder is counted again, since a person may have made room; but not more often.
 const RECOUNT_AFTER: Duration = Duration::from_secs(10);
-
-/// Folders below each other that are counted; guests cannot make as many.
-const MAX_COUNTED_DEPTH: usize = 512;
 
 /// Which file it is, whatever it is called.
 pub(super) type FileId = (u64, u64);
@@ -83,7 +82,7 @@ impl Spaces {
             return Ok(space);
         }
         known.retain(|_, space| space.strong_count() > 0);
-        let used = count(&root, names.as_deref())?;
+        let used = tree::count(&root, names.as_deref())?;
         let books = Books { used, orphaned: 0, open: HashMap::new(), counted: clock.monotonic() };
         let space = Arc::new(Space { root, id, names, books: Mutex::new(books) });
         known.insert(key, Arc::downgrade(&space));
@@ -110,6 +109,12 @@ impl Space {
         Ok(id_of(&rustix::fs::fstat(root)?) == self.id)
     }
 
+    /// How many folders below the mount's own an open folder lies now. Meant for holders of the books, since folders
+    /// move.
+    pub(super) fn depth_of(&self, folder: &OwnedFd) -> Result<usize, Halt> {
+        tree::depth(folder, self.id)
+    }
+
     /// Locks the books. Whoever changes files does it while holding them.
     pub(super) fn books(&self) -> MutexGuard<'_, Books> {
         lock(&self.books)
@@ -131,9 +136,12 @@ impl Space {
         }
         if now.saturating_duration_since(books.counted) >= RECOUNT_AFTER {
             books.counted = now;
-            match count(&self.root, self.names.as_deref()) {
+            match tree::count(&self.root, self.names.as_deref()) {
                 Ok(used) => books.used = used,
-                Err(error) => tracing::warn!(%error, "a mount cannot be counted again; its old count stays"),
+                Err(halt) => {
+                    let error = io::Error::from(halt);
+                    tracing::warn!(%error, "a mount cannot be counted again: its old count stays, and what needs more room is refused");
+                }
             }
         }
         if books.fits(growth, quota) { Ok(()) } else { Err(Full) }
@@ -197,66 +205,14 @@ impl Books {
     }
 }
 
-/// Counts what lies below `root`, or the files `names` in it. Links are counted as names and never followed.
-fn count(root: &OwnedFd, names: Option<&[String]>) -> io::Result<u64> {
-    let Some(names) = names else { return count_tree(root) };
-    let mut bytes = 0_u64;
-    for name in names {
-        for name in [name.clone(), format!("{name}.tmp")] {
-            if let Ok(stat) = rustix::fs::statat(root, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                bytes = bytes.saturating_add(ENTRY_BYTES).saturating_add(content(&stat));
-            }
-        }
-    }
-    Ok(bytes)
-}
-
-fn count_tree(root: &OwnedFd) -> io::Result<u64> {
-    let mut bytes = 0_u64;
-    let mut stack = vec![folder(root.as_fd(), c".")?];
-    while let Some((fd, entries)) = stack.last_mut() {
-        let Some(entry) = entries.read() else {
-            stack.pop();
-            continue;
-        };
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        // Something may vanish while it is counted.
-        let Ok(stat) = rustix::fs::statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        bytes = bytes.saturating_add(ENTRY_BYTES).saturating_add(content(&stat));
-        if FileType::from_raw_mode(stat.st_mode).is_dir() && stack_has_room(stack.len()) {
-            let (fd, _) = stack.last().expect("the folder that is being read");
-            if let Ok(below) = folder(fd.as_fd(), name) {
-                stack.push(below);
-            }
-        }
-    }
-    Ok(bytes)
-}
-
-fn stack_has_room(depth: usize) -> bool {
-    depth < MAX_COUNTED_DEPTH
-}
-
-fn folder(parent: rustix::fd::BorrowedFd<'_>, name: &std::ffi::CStr) -> io::Result<(OwnedFd, Dir)> {
-    let fd = rustix::fs::openat(parent, name, FOLDER, Mode::empty())?;
-    let entries = Dir::read_from(&fd)?;
-    Ok((fd, entries))
-}
-
-fn content(stat: &Stat) -> u64 {
-    if FileType::from_raw_mode(stat.st_mode).is_file() { size_of(stat) } else { 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use openpact_model::clock::SystemClock;
+    use rustix::fs::Mode;
 
+    use super::super::FOLDER;
     use super::*;
 
     fn fixture() -> (tempfile::TempDir, OwnedFd) {
@@ -267,13 +223,6 @@ mod tests {
         std::os::unix::fs::symlink("/usr", folder.path().join("link")).unwrap();
         let fd = rustix::fs::open(folder.path(), FOLDER, Mode::empty()).unwrap();
         (folder, fd)
-    }
-
-    #[test]
-    fn a_tree_is_counted_with_its_names_and_without_what_links_show() {
-        let (_folder, fd) = fixture();
-        assert_eq!(count(&fd, None).unwrap(), 5 * ENTRY_BYTES + 110);
-        assert_eq!(count(&fd, Some(&["top".into(), "absent".into()])).unwrap(), ENTRY_BYTES + 10);
     }
 
     #[test]
@@ -335,6 +284,21 @@ mod tests {
         assert_eq!(space.admit(&mut books, 11, quota, soon), Err(Full), "counted a moment ago");
         let later = soon + RECOUNT_AFTER;
         assert_eq!(space.admit(&mut books, 11, quota, later), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_counted_keeps_its_old_count_and_is_not_loaded() {
+        let (folder, fd) = fixture();
+        let space = Spaces::new().of(fd, &Scope::Tree, &SystemClock).unwrap();
+        let mut books = space.books();
+        let quota = books.total();
+        // What makes room, and what makes the tree too deep to see all of it.
+        fs::remove_file(folder.path().join("top")).unwrap();
+        fs::create_dir_all(folder.path().join("d/".repeat(200))).unwrap();
+        let later = books.counted + RECOUNT_AFTER;
+        assert_eq!(space.admit(&mut books, 1, quota, later), Err(Full));
+        assert_eq!(books.total(), quota);
+        assert!(Spaces::new().of(open(&folder), &Scope::Tree, &SystemClock).is_err());
     }
 
     fn open(folder: &tempfile::TempDir) -> OwnedFd {

@@ -41,7 +41,9 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _finished: Finished,
     ) -> Box<dyn Future<Output = Answer> + Send> {
-        self.ledger.request();
+        if !self.ledger.request() {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
         let Some((door, references)) = self.door.clone() else {
             self.ledger.denied();
             return Box::new(async { Err(Error::HttpRequestDenied) });
@@ -93,5 +95,65 @@ fn told(error: egress::Error) -> Error {
         other @ (egress::Error::Invalid(_) | egress::Error::RateLimited { .. } | egress::Error::Body(_)) => {
             Error::InternalError(Some(other.to_string()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use http_body_util::Empty;
+    use openpact_model::audit;
+    use openpact_model::clock::SystemClock;
+    use openpact_model::port::{AuditSink, PortError};
+    use openpact_model::random::SystemRandom;
+
+    use super::*;
+    use crate::ledger::{MAX_REQUESTS, lock};
+
+    /// What the door wrote down.
+    #[derive(Default)]
+    struct Audit(Mutex<Vec<audit::Event>>);
+
+    #[async_trait]
+    impl AuditSink for Audit {
+        async fn record(&self, event: audit::Event) -> Result<(), PortError> {
+            lock(&self.0).push(event);
+            Ok(())
+        }
+    }
+
+    async fn send(hooks: &mut Hooks) -> Result<(), Error> {
+        let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::get("http://127.0.0.1:9/").body(body).unwrap();
+        let answer = hooks.send_request(request, None, Box::new(async { Ok(()) }));
+        Box::into_pin(answer).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn requests_past_the_most_of_a_call_do_not_reach_the_door() {
+        let audit = Arc::new(Audit::default());
+        let ports = egress::Ports {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            audit: Arc::clone(&audit) as Arc<dyn AuditSink>,
+            secrets: Arc::new(()),
+        };
+        let door =
+            egress::Config::default().build(ports).unwrap().door("component:tested".parse().unwrap(), vec![]);
+        let references = Arc::new(door.credentials());
+        let ledger = Arc::new(Ledger::for_tests());
+        let mut hooks = Hooks::new(Some((door, references)), Arc::clone(&ledger));
+        let written = || lock(&audit.0).len();
+        for number in 1..=MAX_REQUESTS {
+            assert!(matches!(send(&mut hooks).await, Err(Error::HttpRequestDenied)));
+            assert_eq!(written(), number as usize, "a denied request is written down");
+        }
+        for _ in 0..100 {
+            assert!(matches!(send(&mut hooks).await, Err(Error::HttpRequestDenied)));
+        }
+        assert_eq!((written(), ledger.requests()), (MAX_REQUESTS as usize, MAX_REQUESTS + 100));
     }
 }

@@ -13,7 +13,7 @@ use crate::fixture::{failure, generous, load, text, with_limits, workspace};
 
 const QUOTA: u64 = 200_000;
 /// What a name counts, as the documentation of a mount's quota says.
-const ENTRY: u64 = 1024;
+const ENTRY: u64 = 4096;
 
 fn component(folder: &Path) -> Arc<Component> {
     let deployment = Deployment { mounts: vec![workspace(folder, QUOTA)], ..with_limits(generous()) };

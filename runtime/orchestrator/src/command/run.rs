@@ -16,6 +16,9 @@ use crate::{Error, session};
 /// Sessions on one page.
 const PAGE: usize = 10;
 
+/// The longest name of a model that is taken without a list to find it in.
+const MODEL_BYTES: usize = 200;
+
 /// The longest list of models or matches that is told.
 const LIST: usize = 40;
 
@@ -162,19 +165,37 @@ impl Shared {
     }
 
     async fn set_model(&self, inbound: &Inbound, wanted: &str) -> Result<String, Error> {
-        let models = self.engine.models().await?;
-        let model = match choose(&models, wanted) {
-            Ok(model) => model,
-            Err(text) => return Ok(text),
+        let (model, unchecked) = match self.engine.models().await {
+            Ok(models) if models.is_empty() => {
+                (wanted.to_owned(), Some("the engine names no models".to_owned()))
+            }
+            Ok(models) => match choose(&models, wanted) {
+                Ok(model) => (model.id.clone(), None),
+                Err(text) => return Ok(text),
+            },
+            // Many services have no list, and a name is good without one.
+            Err(openpact_engine::Error::Provider(why)) => (wanted.to_owned(), Some(why)),
+            Err(error) => return Err(error.into()),
         };
+        if unchecked.is_some() && (model.len() > MODEL_BYTES || model.contains(char::is_control)) {
+            return Ok(format!("A model's name is one line of at most {MODEL_BYTES} bytes."));
+        }
         let id = if let Some(id) = self.current(inbound).await? {
             id
         } else {
             let audience = inbound.effective_audience();
             session::create(&self.store, &*self.engine, &inbound.channel, audience, None).await?.id
         };
-        self.store.sessions().set_model(&id, Some(&model.id)).await?;
-        Ok(format!("This conversation now uses {}.", one_line(&model.id, 120)))
+        self.store.sessions().set_model(&id, Some(&model)).await?;
+        let shown = one_line(&model, 120);
+        Ok(match unchecked {
+            None => format!("This conversation now uses {shown}."),
+            Some(why) => {
+                format!(
+                    "This conversation now uses {shown}. Whether there is such a model was not checked: {why}."
+                )
+            }
+        })
     }
 
     async fn visible(&self, inbound: &Inbound) -> Result<Vec<Session>, Error> {

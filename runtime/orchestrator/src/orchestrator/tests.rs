@@ -527,6 +527,23 @@ async fn a_model_is_chosen_for_one_session() {
 }
 
 #[tokio::test]
+async fn a_model_is_taken_by_its_name_where_there_is_no_list() {
+    let scene = Scene::new().await;
+    scene.engine.is_listless.store(true, Ordering::Relaxed);
+    let answer = scene.say("a", "/model odd/model:7b").await;
+    answer.told("now uses odd/model:7b");
+    answer.told("was not checked: the service has no list");
+    let session = scene.active("a").await;
+    let model = async || scene.world.store.sessions().get(&session).await.unwrap().unwrap().model;
+    assert_eq!(model().await.as_deref(), Some("odd/model:7b"));
+    let edge = "m".repeat(200);
+    scene.say("a", &format!("/model {edge}")).await.told("now uses");
+    scene.say("a", &format!("/model {edge}m")).await.told("at most 200 bytes");
+    assert_eq!(model().await, Some(edge));
+    scene.say("a", "/model").await.told("the service has no list");
+}
+
+#[tokio::test]
 async fn calls_that_a_crash_cut_off_are_reported_once_and_never_repeated() {
     let scene = Scene::new().await;
     scene.say("a", "hello").await.ended("you said hello");

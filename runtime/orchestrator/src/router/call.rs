@@ -22,6 +22,9 @@ const TAINTED: &str = "this conversation has read text from outside or from some
     may not write to the outside: that needs an owner's approval, which this version cannot ask for yet. An owner \
     can start a new conversation with /new and ask there";
 
+/// What a model is told when its arguments are not passed on. Not which secret: that would be a way to ask.
+const HOLDS_SECRET: &str = "the arguments hold the value of a secret";
+
 /// A call that passed every check.
 struct Admitted {
     tool: Arc<Tool>,
@@ -107,6 +110,11 @@ impl Shared {
         self.rates.take(&turn.caller.sender, name).map_err(|why| {
             Refusal::new("rate-limited", ToolFailure::Unavailable(why)).of(tool).with(arguments.clone())
         })?;
+        // After the rates, so that nobody can try many values out.
+        let redactor = self.redaction.current();
+        if redactor.find(text.as_bytes()).is_some() || redaction::finds(&redactor, &arguments) {
+            return Err(denied("secret-in-arguments", HOLDS_SECRET.to_owned()));
+        }
         Ok(Admitted { tool: Arc::clone(tool), arguments, hash: Digest::of(text.as_bytes()) })
     }
 

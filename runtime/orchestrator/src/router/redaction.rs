@@ -43,6 +43,19 @@ pub(super) fn json(redactor: &Redactor, mut value: Value) -> Value {
     value
 }
 
+/// Whether the value of a secret stands in any text, name or number of `value`.
+pub(super) fn finds(redactor: &Redactor, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => redactor.find(number.to_string().as_bytes()).is_some(),
+        Value::String(text) => redactor.find(text.as_bytes()).is_some(),
+        Value::Array(items) => items.iter().any(|item| finds(redactor, item)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| redactor.find(name.as_bytes()).is_some() || finds(redactor, value)),
+    }
+}
+
 /// An answer without secrets, in every piece.
 pub(super) fn output(redactor: &Redactor, output: ToolOutput) -> ToolOutput {
     ToolOutput {

@@ -326,15 +326,40 @@ async fn secrets_are_taken_out_of_every_part_of_an_answer() {
     let desk = owner(&world, &leak);
     // Set after the router was built, and no grant names anybody: it is taken out all the same.
     with_secret(&world).await;
-    let answer = desk.call("leak", &json!({"text": format!("use {SECRET}")}).to_string()).await;
+    let answer = desk.call("leak", "{}").await;
     assert!(!answer.is_error);
     let text = serde_json::to_string(&answer).unwrap();
     assert!(!text.contains(SECRET), "{text}");
     assert!(text.contains("[REDACTED:API_KEY]") && text.contains("aGVsbG8="), "{text}");
-    assert_eq!(leak.calls()[0].arguments["text"], format!("use {SECRET}"), "the tool gets what was written");
     let records = world.audit("tool.call").await;
     assert_eq!(records.len(), 2);
     assert!(!serde_json::to_string(&records).unwrap().contains(SECRET));
+}
+
+#[tokio::test]
+async fn arguments_that_hold_a_secret_reach_no_tool() {
+    let world = World::new();
+    with_secret(&world).await;
+    let any = ToolSpec { input_schema: json!({"type": "object"}), ..plain("echo") };
+    let tools = Tools::echo(vec![any]);
+    let desk = owner(&world, &tools);
+    // The last one is seen only once it is parsed.
+    let escaped = format!("\\u{:04x}{}", u32::from(SECRET.as_bytes()[0]), &SECRET[1..]);
+    for arguments in [
+        json!({"text": format!("use {SECRET}")}).to_string(),
+        json!({"deep": [{"list": [1, SECRET]}]}).to_string(),
+        json!({"deep": [{ SECRET: 1 }]}).to_string(),
+        format!("{{\"text\":\"{escaped}\"}}"),
+    ] {
+        let answer = desk.call("echo", &arguments).await;
+        refused(&answer, "the arguments hold the value of a secret");
+        assert!(!answer.output.as_text().contains("API_KEY"), "{}", answer.output.as_text());
+        audited(&world.last_call().await, Verdict::Denied, "secret-in-arguments");
+    }
+    assert!(tools.calls().is_empty());
+    let records = serde_json::to_string(&world.audit("tool.call").await).unwrap();
+    assert!(!records.contains(SECRET) && records.contains("[REDACTED:API_KEY]"), "{records}");
+    answered(&desk.call("echo", &json!({"text": &SECRET[1..]}).to_string()).await, &SECRET[1..]);
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 #![cfg(target_family = "wasm")]
 
 use openpact_guest_kit::{Answer, Value};
+use wasip2::http::outgoing_handler::handle;
+use wasip2::http::types::{Fields, IncomingResponse, OutgoingRequest, Scheme};
 
 openpact_guest_kit::tools! {
     "get" => get,
     "header" => header,
     "credential" => credential,
+    "reflection" => reflection,
     "setting" => setting,
 }
 
@@ -16,10 +19,11 @@ fn text<'a>(arguments: &'a Value, name: &str) -> &'a str {
 
 /// Gets `scheme://authority/path` and gives the status, or the error's code as text.
 fn get(arguments: &Value) -> Answer {
-    use wasip2::http::outgoing_handler::handle;
-    use wasip2::http::types::{Fields, OutgoingRequest, Scheme};
+    Ok(send(arguments, Fields::new())?.status().to_string())
+}
 
-    let request = OutgoingRequest::new(Fields::new());
+fn send(arguments: &Value, fields: Fields) -> Result<IncomingResponse, String> {
+    let request = OutgoingRequest::new(fields);
     let scheme = if text(arguments, "scheme") == "https" { Scheme::Https } else { Scheme::Http };
     request.set_scheme(Some(&scheme)).map_err(|()| "no scheme")?;
     request.set_authority(Some(text(arguments, "authority"))).map_err(|()| "no authority")?;
@@ -27,8 +31,43 @@ fn get(arguments: &Value) -> Answer {
     let answer = handle(request, None).map_err(|code| format!("{code:?}"))?;
     answer.subscribe().block();
     let answer = answer.get().ok_or("not ready")?.map_err(|()| "taken")?;
-    let answer = answer.map_err(|code| format!("{code:?}"))?;
-    Ok(answer.status().to_string())
+    answer.map_err(|code| format!("{code:?}"))
+}
+
+/// Sends its credential to a server that says it back, and looks for the value in all of its own memory afterwards.
+/// What to look for is given back to front, so that asking does not put it there. Gives how often the value and how
+/// often the control were found, and the answer's body.
+fn reflection(arguments: &Value) -> Answer {
+    let reference =
+        openpact_guest_kit::credentials::reference("token").map_err(|error| format!("{error:?}"))?;
+    let fields = Fields::new();
+    fields
+        .append("authorization", format!("Bearer {reference}").as_bytes())
+        .map_err(|error| format!("{error:?}"))?;
+    let answer = send(arguments, fields)?;
+    let stream = answer.consume().map_err(|()| "no body")?;
+    let stream = stream.stream().map_err(|()| "no stream")?;
+    let mut body = Vec::new();
+    while let Ok(piece) = stream.blocking_read(4096) {
+        body.extend(piece);
+    }
+    let found = occurrences(text(arguments, "value_reversed"));
+    let control = occurrences(text(arguments, "control_reversed"));
+    Ok(format!("{found} {control} {}", String::from_utf8_lossy(&body)))
+}
+
+/// How often a text stands in this guest's whole linear memory.
+#[expect(unsafe_code, reason = "all of the memory is to be read, whoever it belongs to")]
+fn occurrences(reversed: &str) -> usize {
+    let wanted = reversed.as_bytes();
+    let size = core::arch::wasm32::memory_size::<0>() * 65536;
+    let byte = |place: usize| {
+        // SAFETY: `place` is below the size of the memory, and nothing else runs in this guest.
+        unsafe { core::ptr::with_exposed_provenance::<u8>(place).read_volatile() }
+    };
+    let stands_at =
+        |start: usize| wanted.iter().rev().enumerate().all(|(place, wanted)| byte(start + place) == *wanted);
+    (1..size - wanted.len()).filter(|start| stands_at(*start)).count()
 }
 
 /// Sets a header that the host keeps for itself.

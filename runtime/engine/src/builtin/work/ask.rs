@@ -5,11 +5,16 @@ use futures::StreamExt as _;
 use super::Work;
 use crate::builtin::compaction;
 use crate::builtin::provider::{Again, Delta, Echo, Failure, Limits, Reason, Request, Said, Usage};
+use crate::builtin::redaction::{self, Pieces};
+use crate::event::ErrorKind;
 use crate::fault::Fault;
 use crate::session::{Body, Call};
 
 /// How many times a conversation is made smaller because the provider says that it is too long.
 const SQUEEZES: u32 = 3;
+
+/// The most bytes that one answer may have: text, reasoning and calls.
+const MAX_ANSWER_BYTES: usize = 2 * 1024 * 1024;
 
 /// What came of one request.
 #[derive(Debug)]
@@ -20,7 +25,29 @@ pub(super) struct Heard {
     pub(super) echo: Echo,
     /// Whether the person saw some of it.
     visible: bool,
+    /// Bytes so far.
+    bytes: usize,
     usage: Option<Usage>,
+}
+
+impl Heard {
+    /// Takes a piece into account. What is beyond the limit is cut off it, and is an error once the piece is kept.
+    fn count(&mut self, piece: &mut String) -> Result<(), Fault> {
+        let left = MAX_ANSWER_BYTES - self.bytes;
+        let whole = piece.len() <= left;
+        piece.truncate(piece.floor_char_boundary(left));
+        self.bytes += piece.len();
+        if whole { Ok(()) } else { Err(too_much()) }
+    }
+}
+
+fn too_much() -> Fault {
+    let message = format!(
+        "stopped: the model's answer is longer than {} MiB; what came is kept. Ask for less at once, or choose another \
+         model",
+        MAX_ANSWER_BYTES / (1024 * 1024)
+    );
+    Fault::new(ErrorKind::Provider, message)
 }
 
 impl Default for Heard {
@@ -31,6 +58,7 @@ impl Default for Heard {
             reason: Reason::Done,
             echo: Echo::new(),
             visible: false,
+            bytes: 0,
             usage: None,
         }
     }
@@ -141,9 +169,46 @@ impl Work {
         }
     }
 
-    /// Sends one request and listens to the answer, which is shown as it comes in.
+    /// Sends one request and listens to the answer, which is shown as it comes in. Nothing of what it gives holds the
+    /// value of a secret, however that was spread over the events.
     async fn hear(&mut self, request: &Request, heard: &mut Heard, show: bool) -> Result<(), Trouble> {
-        let Self { shared, stop, sink, .. } = self;
+        let redactor = self.shared.redactor();
+        let (mut said, mut thought) = (Pieces::new(&redactor), Pieces::new(&redactor));
+        let mut outcome = self.listen(request, heard, show, (&mut said, &mut thought)).await;
+        self.say(heard, said.finish(), show);
+        self.think(thought.finish(), show);
+        for call in &mut heard.calls {
+            redaction::call(&redactor, call);
+        }
+        redaction::echo(&redactor, &mut heard.echo);
+        if let Err(Trouble::Failure(failure)) = &mut outcome {
+            redaction::text(&redactor, &mut failure.message);
+        }
+        outcome
+    }
+
+    fn say(&mut self, heard: &mut Heard, piece: String, show: bool) {
+        heard.text.push_str(&piece);
+        if show && !piece.is_empty() {
+            self.sink.text(piece);
+        }
+    }
+
+    fn think(&mut self, piece: String, show: bool) {
+        if show && !piece.is_empty() {
+            self.sink.reasoning(piece);
+        }
+    }
+
+    /// The answer as it comes. What the pieces hold back is left in them.
+    async fn listen(
+        &mut self,
+        request: &Request,
+        heard: &mut Heard,
+        show: bool,
+        (said, thought): (&mut Pieces, &mut Pieces),
+    ) -> Result<(), Trouble> {
+        let Self { shared, stop, .. } = &*self;
         let config = &shared.config;
         let idle = config.idle;
         // The door waits a little longer than the loop, whose word on silence is the clearer one.
@@ -152,21 +217,27 @@ impl Work {
         let asked = tokio::time::timeout(idle, shared.provider.answer(request, limits));
         let mut answer = stop.guard(asked).await?.map_err(quiet)??;
         loop {
-            let next = stop.guard(tokio::time::timeout(idle, answer.next())).await?;
+            let next = self.stop.guard(tokio::time::timeout(idle, answer.next())).await?;
             match next.map_err(quiet)?.unwrap_or_else(|| Err(Failure::cut()))? {
-                Delta::Reasoning(text) if show => {
-                    heard.visible = true;
-                    sink.reasoning(text);
+                Delta::Alive => {}
+                Delta::Reasoning(mut text) => {
+                    let counted = heard.count(&mut text);
+                    heard.visible |= show;
+                    self.think(thought.push(text), show);
+                    counted?;
                 }
-                Delta::Alive | Delta::Reasoning(_) => {}
-                Delta::Text(text) => {
-                    heard.text.push_str(&text);
-                    if show {
-                        heard.visible = true;
-                        sink.text(text);
+                Delta::Text(mut text) => {
+                    let counted = heard.count(&mut text);
+                    heard.visible |= show;
+                    self.say(heard, said.push(text), show);
+                    counted?;
+                }
+                Delta::Call(mut call) => {
+                    for part in [&mut call.id, &mut call.name, &mut call.arguments] {
+                        heard.count(part)?;
                     }
+                    heard.calls.push(call);
                 }
-                Delta::Call(call) => heard.calls.push(call),
                 Delta::Usage(usage) => heard.usage = Some(usage),
                 Delta::End { reason, echo } => {
                     heard.reason = reason;
