@@ -327,6 +327,30 @@ fn a_data_directory_that_cannot_be_used_is_explained() {
 }
 
 #[test]
+fn a_lost_master_key_costs_the_secrets_and_nothing_else() {
+    let place = Place::new();
+    let set = || place.feed(&["secret", "set", "MODEL_KEY"], "sk-proj-0123456789abcdefghij\n");
+    assert_eq!(set().code, Some(0));
+    place.fails(&["secret", "start-over"], 4, &["the master key is there"]);
+    fs::remove_file(place.data().join("secure/keys/master.key")).unwrap();
+    set().failed(1, &["master.key is missing", "openpact secret start-over"]);
+    assert!(
+        place.good(&["secret", "start-over"]).out.contains("MODEL_KEY"),
+        "what has to be entered again is named"
+    );
+    assert_eq!(set().code, Some(0));
+    let shown = place.json(&["audit", "show"]);
+    let kinds: Vec<_> =
+        shown["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]["kind"]).collect();
+    assert!(kinds.iter().any(|kind| *kind == "secret.key.replace"), "{kinds:?}");
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "secret.set").count(),
+        2,
+        "the log of before is still there"
+    );
+}
+
+#[test]
 fn a_secret_is_stored_and_never_seen_again() {
     let place = Place::new();
     let value = "sk-proj-0123456789abcdefghij";

@@ -189,6 +189,7 @@ impl App {
             Request::Secrets => self.secrets().await.map(Reply::Secrets),
             Request::SecretSet { name, value, principals } => self.set_secret(name, value, principals).await,
             Request::SecretRemove { name } => self.remove_secret(&name).await,
+            Request::SecretsStartOver => self.start_secrets_over().await,
             Request::Grants { principal } => self.grants(principal.as_ref()).await.map(Reply::Grants),
             Request::GrantAdd { principal, rule, secret } => self.add_grant(&principal, &rule, secret).await,
             Request::GrantRemove { id } => self.remove_grant(id).await,

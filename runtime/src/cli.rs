@@ -205,6 +205,8 @@ pub(crate) enum Secret {
         /// Its name
         name: SecretName,
     },
+    /// When the master key is lost: make a new one and drop all secrets, which nobody can decrypt any more
+    StartOver,
 }
 
 /// `openpact grant`.

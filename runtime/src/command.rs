@@ -81,6 +81,7 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
             ask(Request::SecretSet { name, value, principals })
         }
         Command::Secret(Secret::Remove { name }) => ask(Request::SecretRemove { name }),
+        Command::Secret(Secret::StartOver) => ask(Request::SecretsStartOver),
         Command::Grant(Grant::List { principal }) => ask(Request::Grants { principal }),
         Command::Grant(Grant::Add { principal, rule, secret }) => {
             ask(Request::GrantAdd { principal, rule, secret })

@@ -69,6 +69,8 @@ pub(crate) enum Request {
         /// Its name.
         name: SecretName,
     },
+    /// Make a new master key, the old one being lost, and drop all secrets.
+    SecretsStartOver,
     /// The grants.
     Grants {
         /// Only those of this principal.

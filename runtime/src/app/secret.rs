@@ -104,6 +104,21 @@ impl App {
         Ok(done(format!("the secret '{name}' is removed")))
     }
 
+    /// Makes a new master key where the old one is lost. The store records it together with the change.
+    pub(super) async fn start_secrets_over(&self) -> Response {
+        if self.store.key_problem().is_none() {
+            let message = "the master key is there and fits, so nothing was dropped; 'openpact secret remove' removes \
+                           single secrets";
+            return Err(Failure::new(Code::Refused, message));
+        }
+        let dropped = self.store.secret_vault().start_over().await.map_err(Failure::failed)?;
+        let names: Vec<_> = dropped.iter().map(|info| info.name.as_str()).collect();
+        let again = if names.is_empty() { "there were no secrets".to_owned() } else { names.join(", ") };
+        Ok(done(format!(
+            "there is a new master key; to be entered again with 'openpact secret set': {again}"
+        )))
+    }
+
     /// Keeps what `engine.key_file` holds as a secret, and forgets it when the configuration names no file any more.
     pub(super) async fn import_key_file(&self) -> Result<(), Failure> {
         let name: SecretName = KEY_FILE.parse().expect("this is a name");

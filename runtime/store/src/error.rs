@@ -84,7 +84,7 @@ pub enum Error {
     #[error("the database in the data directory could not be read or written; check the disk and the log")]
     Database(#[source] rusqlite::Error),
     /// The key that encrypts the secrets is missing or another one.
-    #[error("the secrets cannot be decrypted: {} {why}; put the right file back from a backup, or start over with new secrets: they must be entered again, and nothing else is lost", path.display())]
+    #[error("the secrets cannot be decrypted: {} {why}; put the right file back from a backup, or start over with 'openpact secret start-over': the secrets must be entered again, and nothing else is lost", path.display())]
     KeyLost {
         /// The key file.
         path: PathBuf,
