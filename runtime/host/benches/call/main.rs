@@ -1,7 +1,7 @@
 //! What a tool call costs: a fresh instance, the call, and the end of the instance.
 //!
-//! `bare` is the same guest in a loop over wasmtime and its stock WASI with nothing around it, in the same run, on the
-//! same engine settings; `bare_on_other_thread` adds the one thing that the host must do, handing the call to the
+//! `bare` is the same guest in a loop over wasmtime and its stock WASI with nothing around it, in the same run, with a
+//! smaller pool of instances than the host's; `bare_on_other_thread` adds the one thing that the host must do, handing the call to the
 //! guests' own threads and waiting for it. The host should stay within 1.3 times of that.
 
 mod setup;
