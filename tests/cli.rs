@@ -327,6 +327,20 @@ fn a_data_directory_that_cannot_be_used_is_explained() {
 }
 
 #[test]
+fn a_note_goes_to_the_day_that_it_is_where_the_program_runs() {
+    let place = Place::new();
+    // 25 hours apart, so never on the same day.
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+        let mut chat = place.command(&["chat"]).env("TZ", zone).stdin(Stdio::piped()).spawn().unwrap();
+        chat.stdin.take().unwrap().write_all(b"!memory_daily {\"text\":\"tea\"}\n").unwrap();
+        let ended = Ended::of(&chat.wait_with_output().unwrap());
+        assert!(ended.out.starts_with("Noted in "), "{zone}: {ended:?}");
+    }
+    let days = files(&place.data().join("ai-data/memory"));
+    assert_eq!(days.len(), 2, "each zone has its own day: {days:?}");
+}
+
+#[test]
 fn a_lost_master_key_costs_the_secrets_and_nothing_else() {
     let place = Place::new();
     let set = || place.feed(&["secret", "set", "MODEL_KEY"], "sk-proj-0123456789abcdefghij\n");

@@ -206,7 +206,11 @@ impl Workshop<'_> {
             mounts,
             limits: limits(&self.app.config.limits.call, &stated.limits, manifest),
             kv_quota: kv_quota(stated, manifest),
-            settings: stated.settings.clone(),
+            settings: setting::with_zone(
+                manifest.settings.as_ref(),
+                &stated.settings,
+                self.app.clock.zone().iana_name(),
+            ),
             door: Some(Arc::clone(&door)),
             secrets: Arc::clone(&self.secrets),
         };

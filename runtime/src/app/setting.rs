@@ -31,6 +31,21 @@ pub(super) fn check(schema: Option<&Value>, secret: &[&str], stated: &Stated) ->
     validator.validate(&values).map_err(|error| format!("its setting {}: {error}", error.instance_path()))
 }
 
+/// The settings that a component gets: those of the configuration, and the machine's time zone for a component that
+/// has a setting `timezone` which is not set, since a sandbox has no zone of its own.
+pub(super) fn with_zone(
+    schema: Option<&Value>,
+    set: &Map<String, Value>,
+    zone: Option<&str>,
+) -> Map<String, Value> {
+    let mut settings = set.clone();
+    let asks = schema.is_some_and(|schema| schema.pointer("/properties/timezone").is_some());
+    if let Some(zone) = zone.filter(|_| asks) {
+        settings.entry("timezone").or_insert_with(|| zone.into());
+    }
+    settings
+}
+
 fn unknown(key: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("the configuration sets '{key}', but it has no settings");
