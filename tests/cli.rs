@@ -224,6 +224,8 @@ fn a_signal_ends_chat_in_good_order() {
     let mut chat = Chat::start(&place);
     assert!(!chat.say("!workspace_list {}").is_empty());
     let pid = rustix::process::Pid::from_raw(i32::try_from(chat.child.id()).unwrap()).unwrap();
+    // Waiting would close it, and the end of the input ends the program too.
+    let _input = chat.child.stdin.take();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(chat.child.wait().unwrap().code(), Some(130));
     assert!(!place.data().join("secure/control.sock").exists());
