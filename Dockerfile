@@ -28,4 +28,4 @@ ENV OPENPACT_DATA=/data
 USER openpact
 VOLUME /data
 ENTRYPOINT ["/usr/local/bin/openpact"]
-CMD ["chat"]
+CMD ["start"]

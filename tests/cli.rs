@@ -187,8 +187,9 @@ fn the_command_line_works_while_chat_runs_and_a_second_chat_is_sent_away() {
     let components = place.json(&["component", "list"]);
     let names: Vec<_> =
         list(&components, "components").iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["memory", "workspace"], "{components:#}");
-    assert!(list(&components, "components").iter().all(|one| one["state"] == "running"), "{components:#}");
+    assert_eq!(names, ["memory", "telegram", "workspace"], "{components:#}");
+    let state = |one: &Value| if one["name"] == "telegram" { "off" } else { "running" };
+    assert!(list(&components, "components").iter().all(|one| one["state"] == state(one)), "{components:#}");
 
     place.fails(&["chat"], 5, &["in use by", &format!("process {process}"), "--data"]);
     let called = place.json(&[
@@ -204,6 +205,53 @@ fn the_command_line_works_while_chat_runs_and_a_second_chat_is_sent_away() {
     assert_eq!(chat.end(), Some(0));
     assert!(!socket.exists());
     assert_eq!(place.json(&["status"])["process"], Value::Null);
+}
+
+#[test]
+fn what_an_editor_started_is_named_where_it_is_in_the_way() {
+    let place = Place::new();
+    place.configure("mcp: { enabled: false }\nhealth: { enabled: false }\n");
+    let mut editor = place.command(&["mcp"]).stdin(Stdio::piped()).spawn().unwrap();
+    let said = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    editor.stdin.as_mut().unwrap().write_all(said.as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(editor.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+    assert!(answer.contains("jsonrpc"), "{answer}");
+
+    let process = format!("process {}", editor.id());
+    for command in ["start", "chat"] {
+        let said = ["'openpact mcp'", &process, "which an editor started: close it there", "--data"];
+        place.fails(&[command], 5, &said);
+    }
+    let status = place.good(&["status"]).out;
+    assert!(status.contains("(openpact mcp, which an editor started"), "{status}");
+    assert!(!status.contains("not running"), "{status}");
+    // What the configuration switches off is shown with its key.
+    assert!(
+        status.contains("'mcp.enabled' is false") && status.contains("'health.enabled' is false"),
+        "{status}"
+    );
+    drop(editor.stdin.take());
+    assert_eq!(editor.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_line_that_is_no_text_is_told_and_the_next_is_answered() {
+    let place = Place::new();
+    let mut child = place.command(&["chat"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"\xff\n!workspace_list {}\n").unwrap();
+    let ended = Ended::of(&child.wait_with_output().unwrap());
+    ended.failed(1, &["error: a line is no text (UTF-8)", "one message was not answered"]);
+    assert!(!ended.out.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn a_component_that_is_not_there_is_doubted_and_stops_nothing() {
+    let place = Place::new();
+    place.configure("components: { telegrm: {} }\n");
+    let doubt = "there is no component 'telegrm'; did you mean 'telegram'?";
+    assert!(place.good(&["config", "check"]).err.contains(doubt));
+    assert!(place.good(&["status"]).out.contains(doubt));
 }
 
 #[test]
@@ -240,11 +288,16 @@ fn status_says_how_every_part_is() {
     for part in ["store", "secrets", "engine", "network", "sandbox", "tools"] {
         assert!(parts.contains(&part), "{part} is missing in {status:#}");
     }
-    assert!(status["parts"].as_array().unwrap().iter().all(|part| part["state"] == "running"), "{status:#}");
+    let state = |part: &Value| if part["name"] == "telegram" { "off" } else { "ready" };
+    assert!(list(&status, "parts").iter().all(|part| part["state"] == state(part)), "{status:#}");
     let text = place.good(&["status"]).out;
-    for expected in
-        ["no process serves it now", "direct", "workspace", "embedded", "openpact secret set OPENAI_API_KEY"]
-    {
+    for expected in [
+        "not running; start it with: openpact start",
+        "direct",
+        "workspace",
+        "embedded",
+        "openpact secret set OPENAI_API_KEY",
+    ] {
         assert!(text.contains(expected), "'{expected}' is missing in {text}");
     }
     assert!(!text.contains('\u{1b}'), "no colours outside of a terminal: {text}");
@@ -266,7 +319,7 @@ fn a_component_that_is_switched_off_says_so_and_does_not_run() {
     place.fails(
         &["component", "call", "nothing", "x"],
         1,
-        &["there is no component 'nothing'", "memory, workspace"],
+        &["there is no component 'nothing'", "memory, telegram, workspace"],
     );
 }
 
@@ -279,7 +332,7 @@ fn a_folder_that_may_not_be_given_stops_that_component_alone() {
         |name: &str| list(&components, "components").iter().find(|one| one["name"] == name).unwrap().clone();
     assert_eq!(find("workspace")["state"], "failed");
     assert!(find("workspace")["why"].as_str().unwrap().contains("'secure'"), "{components:#}");
-    assert_eq!(find("memory")["state"], "running");
+    assert_eq!(find("memory")["state"], "ready");
 }
 
 #[test]

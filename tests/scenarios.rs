@@ -26,6 +26,9 @@ struct Scenario {
     /// Texts that standard error must hold: what the person is told besides the answers.
     #[serde(default)]
     told: Vec<String>,
+    /// What the conversation ends with: 1 where an answer failed.
+    #[serde(default)]
+    code: i32,
     /// Secrets to set before the conversation.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
@@ -63,11 +66,12 @@ fn run(folder: &Path) -> Result<()> {
     for (name, value) in &scenario.secrets {
         world.succeed(&["secret", "set", name], value)?;
     }
-    let talk = world.succeed(&["chat"], &read(&folder.join("chat.txt"))?)?;
+    let talk = world.run(&["chat"], &read(&folder.join("chat.txt"))?)?;
     let shown = String::from_utf8(talk.stdout.clone())?;
     let expected = read(&folder.join("expected.txt"))?;
     let told = String::from_utf8_lossy(&talk.stderr);
     ensure!(shown == expected, "printed:\n{shown}\nexpected:\n{expected}\ntold:\n{told}");
+    ensure!(talk.status.code() == Some(scenario.code), "chat ended with {}:\n{told}", talk.status);
     for wanted in &scenario.told {
         ensure!(told.contains(wanted), "the person was not told '{wanted}', but:\n{told}");
     }

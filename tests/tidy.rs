@@ -123,9 +123,22 @@ fn allowed_dependencies() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("openpact-host", vec!["model", "bindings", "packages", "egress"]),
         ("openpact-engine", vec!["model", "egress", "store"]),
         ("openpact-orchestrator", vec!["model", "egress", "store", "engine"]),
+        ("openpact-health", vec!["model"]),
+        ("openpact-mcp", vec!["model", "store", "orchestrator"]),
         (
             "openpact",
-            vec!["model", "store", "egress", "packages", "embedded", "host", "engine", "orchestrator"],
+            vec![
+                "model",
+                "store",
+                "egress",
+                "packages",
+                "embedded",
+                "host",
+                "engine",
+                "orchestrator",
+                "mcp",
+                "health",
+            ],
         ),
     ])
 }
@@ -158,7 +171,7 @@ fn dependencies_point_one_way() {
 }
 
 /// Libraries that only one part of the house may use, outside of tests.
-const OWNED: [(&str, &[&str]); 7] = [
+const OWNED: [(&str, &[&str]); 9] = [
     ("wasmtime", &["openpact-bindings", "openpact-host"]),
     ("wasmtime-wasi", &["openpact-bindings", "openpact-host"]),
     ("wasmtime-wasi-http", &["openpact-bindings", "openpact-host"]),
@@ -166,6 +179,8 @@ const OWNED: [(&str, &[&str]); 7] = [
     ("rusqlite", &["openpact-store"]),
     ("minisign", &["openpact-packages"]),
     ("clap", &["openpact"]),
+    ("axum", &["openpact-health", "openpact-mcp"]),
+    ("rmcp", &["openpact-mcp"]),
 ];
 
 #[test]

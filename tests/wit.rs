@@ -157,7 +157,8 @@ fn what_is_not_documented_is_found() {
 fn a_tool_component_exports_tools_and_may_import_the_host() {
     let resolve = interfaces();
     let world = world(&resolve, "openpact:tool@0.1.0", "tool-component");
-    let host = ["credentials", "kv", "log", "settings"].map(|name| format!("openpact:host/{name}@0.1.0"));
+    let host = ["credentials", "kv", "log", "progress", "settings"]
+        .map(|name| format!("openpact:host/{name}@0.1.0"));
     assert_eq!(names(&resolve, &world.imports), host.into());
     assert_eq!(names(&resolve, &world.exports), ["openpact:tool/tools@0.1.0".to_owned()].into());
 }

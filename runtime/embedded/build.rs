@@ -1,4 +1,5 @@
-//! Builds the tools of `components/tools`, packs and signs them, and writes the table of what this crate embeds.
+//! Builds the tools of `components/tools` and the adapters of `components/adapters`, packs and signs them, and writes the
+//! table of what this crate embeds.
 //!
 //! The key that signs them is made here and dropped when this process ends; only its public half is written. So the
 //! publisher `embedded` is bound to this one build, and nobody can ever sign another component in its name.
@@ -16,12 +17,14 @@ use openpact_packages::key::{PublicKey, SecretKey};
 use openpact_packages::{Publisher, Trust, pack, sign, verify};
 
 /// What the guests are made of. Never the whole folder: somebody may have built in there.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 8] = [
     "components/Cargo.toml",
     "components/Cargo.lock",
     "components/.cargo",
     "components/sdk",
+    "components/shims",
     "components/tools",
+    "components/adapters",
     "wit",
 ];
 
@@ -33,6 +36,17 @@ const PUBLIC_KEY: &str = "embedded.pub";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// A component of the repository.
+struct Source {
+    name: String,
+    /// Its folder, relative to the repository.
+    folder: String,
+    /// Its cargo package.
+    package: String,
+    /// Whether it has tools, and so a `tools.json`.
+    has_tools: bool,
+}
+
 /// A package before it is signed.
 struct Package {
     name: String,
@@ -42,7 +56,6 @@ struct Package {
 /// Where things are.
 struct Folders {
     repository: PathBuf,
-    tools: PathBuf,
     out: PathBuf,
 }
 
@@ -61,22 +74,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let folders = Folders::of_this_build()?;
-    let names = folders.tools()?;
-    let guests = folders.build(&names)?;
+    let sources = folders.sources()?;
+    let guests = folders.build(&sources)?;
     if guests.skipped && folders.out.join(TABLE).is_file() {
         return Ok(());
     }
-    let names: Vec<_> = names.into_iter().filter(|name| guests.of(&package_of(name)).is_some()).collect();
-    let packages = names.iter().map(|name| folders.pack(name, &guests)).collect::<Result<Vec<_>>>()?;
+    let built = sources.iter().filter(|source| guests.of(&source.package).is_some());
+    let packages = built.map(|source| folders.pack(source, &guests)).collect::<Result<Vec<_>>>()?;
     if !folders.has(&packages) {
         folders.sign(&packages)?;
     }
     Ok(())
-}
-
-/// The cargo package of a tool, by the name of its folder.
-fn package_of(name: &str) -> String {
-    format!("openpact-tool-{name}")
 }
 
 impl Folders {
@@ -86,30 +94,36 @@ impl Folders {
         let crate_folder = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
         let repository =
             crate_folder.ancestors().nth(2).ok_or("the repository is two folders up")?.to_owned();
-        let tools = repository.join("components").join("tools");
-        Ok(Self { repository, tools, out: variable("OUT_DIR")?.into() })
+        Ok(Self { repository, out: variable("OUT_DIR")?.into() })
     }
 
-    /// The names of the tools, in order: the folders that hold a cargo package.
-    fn tools(&self) -> Result<Vec<String>> {
-        let mut names = vec![];
-        for entry in fs::read_dir(&self.tools).map_err(|error| told(&self.tools, &error))? {
-            let entry = entry?;
-            if entry.path().join("Cargo.toml").is_file() {
-                names.push(
-                    entry
-                        .file_name()
-                        .into_string()
-                        .map_err(|name| format!("{} is no name", name.display()))?,
-                );
+    /// The components, in the order of their names: the folders that hold a cargo package.
+    fn sources(&self) -> Result<Vec<Source>> {
+        let mut sources = vec![];
+        for (kind, has_tools) in [("tool", true), ("adapter", false)] {
+            let parent = format!("components/{kind}s");
+            let path = self.repository.join(&parent);
+            for entry in fs::read_dir(&path).map_err(|error| told(&path, &error))? {
+                let entry = entry?;
+                if entry.path().join("Cargo.toml").is_file() {
+                    let name = entry.file_name().into_string();
+                    let name = name.map_err(|name| format!("{} is no name", name.display()))?;
+                    let folder = format!("{parent}/{name}");
+                    sources.push(Source {
+                        folder,
+                        package: format!("openpact-{kind}-{name}"),
+                        name,
+                        has_tools,
+                    });
+                }
             }
         }
-        names.sort();
-        Ok(names)
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(sources)
     }
 
-    fn build(&self, names: &[String]) -> Result<Guests> {
-        let packages: Vec<_> = names.iter().map(|name| package_of(name)).collect();
+    fn build(&self, sources: &[Source]) -> Result<Guests> {
+        let packages: Vec<_> = sources.iter().map(|source| source.package.clone()).collect();
         let watch = SOURCES.map(|source| self.repository.join(source));
         let workspace = self.repository.join("components");
         println!("cargo:rerun-if-changed=build.rs");
@@ -120,20 +134,24 @@ impl Folders {
         })?)
     }
 
-    /// Packs a tool with the tools that `tools.json` lists: a build script cannot run the guest to ask it, so a test
-    /// of the runtime holds that file against what the guest says.
-    fn pack(&self, name: &str, guests: &Guests) -> Result<Package> {
+    /// Packs a component, with the tools that `tools.json` lists: a build script cannot run the guest to ask it, so a
+    /// test of the runtime holds that file against what the guest says. An adapter has none.
+    fn pack(&self, source: &Source, guests: &Guests) -> Result<Package> {
+        let folder = self.repository.join(&source.folder);
         let read = |file: &str| {
-            let path = self.tools.join(name).join(file);
+            let path = folder.join(file);
             fs::read_to_string(&path).map_err(|error| told(&path, &error))
         };
-        let wrong = |error: &dyn Error| format!("components/tools/{name}: {error}");
-        let tools: Vec<ToolSpec> =
-            serde_json::from_str(&read("tools.json")?).map_err(|error| wrong(&error) + ", in tools.json")?;
-        let wasm = guests.of(&package_of(name)).ok_or("only built tools are packed")?;
+        let wrong = |error: &dyn Error| format!("{}: {error}", source.folder);
+        let tools: Vec<ToolSpec> = if source.has_tools {
+            serde_json::from_str(&read("tools.json")?).map_err(|error| wrong(&error) + ", in tools.json")?
+        } else {
+            vec![]
+        };
+        let wasm = guests.of(&source.package).ok_or("only built components are packed")?;
         let wasm = fs::read(wasm).map_err(|error| told(wasm, &error))?;
         let bytes = pack(&wasm, &read("openpact.toml")?, tools).map_err(|error| wrong(&error))?;
-        Ok(Package { name: name.to_owned(), bytes })
+        Ok(Package { name: source.name.clone(), bytes })
     }
 
     /// Whether an earlier run left these very packages, signed. Signing them again would only make everything that
@@ -163,7 +181,9 @@ impl Folders {
             let verified = verify(package.bytes.clone(), &signature, &trust)?;
             if verified.manifest().name.as_str() != package.name {
                 let name = &verified.manifest().name;
-                return Err(format!("components/tools/{} calls itself '{name}'", package.name).into());
+                return Err(
+                    format!("the component in the folder {} calls itself '{name}'", package.name).into()
+                );
             }
             self.write(&wasm_file(&package.name), &package.bytes)?;
             self.write(&signature_file(&package.name), signature.as_bytes())?;

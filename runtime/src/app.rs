@@ -3,40 +3,50 @@
 //! The store is opened first, and is all that most requests need. The rest (the network's door, the sandbox, the
 //! components, the router, the engine) is built when the first thing asks for it, once.
 
+mod adapter;
 mod audit;
 mod call;
 mod component;
 mod engine;
 mod grant;
+mod health;
+mod mcp;
 mod mount;
 mod parts;
+mod provider;
 mod publisher;
 mod redact;
+mod reload;
 mod secret;
+mod service;
 mod setting;
 mod status;
+mod user;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::clock::{Clock, SystemClock};
 use openpact_model::port::AuditSink as _;
 use openpact_model::random::{Random, SystemRandom};
+use openpact_orchestrator::people::People;
 use openpact_store as store;
 use store::{DataDirectory, Store};
+use tokio::net::UnixStream;
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::control::server::Handler;
-use crate::control::{Reply, Request, Response};
+use crate::control::{Reply, Request, Response, Serving};
 use crate::exit::{Code, Failure, chain};
 use crate::log;
 
 pub(crate) use call::owner;
+pub(crate) use component::provider_names;
 pub(crate) use parts::Parts;
 pub(crate) use publisher::trust;
 pub(crate) use secret::read_secret;
@@ -63,17 +73,29 @@ pub(crate) struct Settings {
 
 /// The program while it owns its data directory.
 pub(crate) struct App {
-    config: Config,
+    /// What holds now; see [`App::config`].
+    config: RwLock<Arc<Config>>,
     config_file: PathBuf,
     directory: DataDirectory,
     store: Store,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     parts: OnceCell<Parts>,
+    people: OnceCell<Arc<People>>,
+    /// Who may connect by MCP.
+    mcp_clients: OnceCell<Arc<openpact_mcp::Clients>>,
+    /// Where they connect, in the service.
+    mcp: OnceLock<mcp::Endpoint>,
     /// Held while grants change, from the store to the door.
     grants_changing: tokio::sync::Mutex<()>,
-    /// Whether this process serves chats, rather than one command.
-    serving: AtomicBool,
+    /// Held while providers are told what to do.
+    providers_changing: tokio::sync::Mutex<()>,
+    /// What this process serves and since when, unless it is here for one command.
+    serving: OnceLock<(Serving, Instant)>,
+    /// What only the service has.
+    service: OnceLock<service::Service>,
+    /// Where probes ask, in the service.
+    health: OnceLock<health::Endpoint>,
 }
 
 /// Why the data directory could not be had.
@@ -107,15 +129,21 @@ impl App {
         let (directory, store) =
             opened.await.expect("opening the store does not panic").map_err(unavailable)?;
         let app = Self {
-            config,
+            config: RwLock::new(Arc::new(config)),
             config_file,
             directory,
             store,
             clock,
             random,
             parts: OnceCell::new(),
+            people: OnceCell::new(),
+            mcp_clients: OnceCell::new(),
+            mcp: OnceLock::new(),
             grants_changing: tokio::sync::Mutex::default(),
-            serving: AtomicBool::new(false),
+            providers_changing: tokio::sync::Mutex::default(),
+            serving: OnceLock::new(),
+            service: OnceLock::new(),
+            health: OnceLock::new(),
         };
         app.import_key_file().await.map_err(Unavailable::Broken)?;
         Ok(app)
@@ -129,14 +157,14 @@ impl App {
         self.parts.get_or_try_init(|| Parts::build(self)).await
     }
 
-    /// From now on this process serves chats; `status` says so.
-    pub(crate) fn serve(&self) {
-        self.serving.store(true, Ordering::Relaxed);
+    /// From now on this process serves; `status` says so.
+    pub(crate) fn serve(&self, what: Serving) {
+        self.serving.get_or_init(|| (what, self.clock.monotonic()));
     }
 
-    /// Whether this process serves chats.
+    /// Whether this process serves, rather than being here for one command.
     fn is_serving(&self) -> bool {
-        self.serving.load(Ordering::Relaxed)
+        self.serving.get().is_some()
     }
 
     /// The folder of the control socket.
@@ -151,7 +179,12 @@ impl App {
 
     /// How long a stop waits for what runs.
     pub(crate) fn patience(&self) -> Duration {
-        self.config.limits.shutdown.0
+        self.config().limits.shutdown.0
+    }
+
+    /// The configuration that holds now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Finishes what runs, within the time that the configuration gives, and closes the store within `closing`.
@@ -180,9 +213,22 @@ impl App {
         match request {
             Request::Status => self.status().await.map(|status| Reply::Status(Box::new(status))),
             Request::Components => self.components().await.map(Reply::Components),
+            Request::Providers => self.providers().await.map(Reply::Providers),
+            Request::ProviderStart { name } => self.start_provider(&name).await,
+            Request::ProviderStop { name } => self.stop_provider(&name).await,
+            Request::ProviderRestart { name } => self.restart_provider(&name).await,
             Request::Call { component, tool, arguments } => {
                 self.call(&component, &tool, &arguments).await.map(Reply::Called)
             }
+            Request::Users => self.users().await.map(Reply::Users),
+            Request::UserAccept { code, role, name } => self.accept_user(&code, role, name.as_deref()).await,
+            Request::UserDeny { code } => self.deny_user(&code).await,
+            Request::UserRemove { who } => self.remove_user(&who).await,
+            Request::McpClients => self.list_mcp_clients().await,
+            Request::McpClientAdd { name, role, tools } => self.add_mcp_client(name, role, tools).await,
+            Request::McpClientRevoke { name } => self.revoke_mcp_client(&name).await,
+            // Answered by the control socket itself; nobody asks this process so.
+            Request::Mcp => Ok(Reply::Stream),
             Request::Publishers => self.publishers().await.map(Reply::Publishers),
             Request::PublisherAdd { name, key, prefixes } => self.add_publisher(name, &key, prefixes).await,
             Request::PublisherRemove { name } => self.remove_publisher(&name).await,
@@ -205,6 +251,13 @@ impl App {
 impl Handler for App {
     async fn handle(&self, request: Request) -> Response {
         self.answer(request).await
+    }
+
+    async fn speak(&self, stream: UnixStream, stop: CancellationToken) {
+        let (reader, writer) = stream.into_split();
+        if let Err(failure) = self.speak_mcp(reader, writer, stop).await {
+            tracing::warn!(error = %failure, "a program on this machine was not served by MCP");
+        }
     }
 }
 

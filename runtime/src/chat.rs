@@ -66,7 +66,7 @@ impl Conversation<'_> {
     fn say(&self, text: String) -> Updates {
         let channel = Channel { provider: "terminal".to_owned(), channel: "owner".to_owned(), thread: None };
         let (sender, role, audience) = (owner(), Role::Owner, Audience::Private);
-        self.orchestrator.submit(Inbound { channel, sender, role, audience, text })
+        self.orchestrator.submit(Inbound { channel, sender, role, audience, text, turn: None })
     }
 
     /// What is typed next; the end when a signal says so.

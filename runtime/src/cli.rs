@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use openpact_model::id::ComponentName;
 use openpact_model::principal::Principal;
+use openpact_model::role::Role;
 use openpact_model::secret::SecretName;
 
 use crate::exit;
@@ -54,18 +56,32 @@ impl Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the service: chat platforms, MCP and health endpoints, until a signal ends it
+    ///
+    /// SIGTERM or Ctrl-C ends it in good order, a second one at once; SIGHUP reads the configuration again.
+    Start,
     /// Talk to the assistant in the terminal, as the owner
     ///
     /// Without a terminal it takes one message a line from standard input and prints the answers.
     Chat,
     /// Show every part: running or why not, and what to do
     Status,
+    /// Chat platforms: how they stand, switch them on and off
+    #[command(subcommand)]
+    Provider(Provider),
+    /// Speak MCP on standard input and output, as the owner; with 'client', manage who may connect over HTTP
+    ///
+    /// For programs that start their MCP servers themselves. Ends when its input ends.
+    Mcp(Mcp),
     /// Components: what is there, what it asks for, who signed it
     #[command(subcommand)]
     Component(Component),
     /// Keys for signing components
     #[command(subcommand)]
     Key(Key),
+    /// Who may speak to the assistant, and who asked to
+    #[command(subcommand)]
+    User(User),
     /// Publishers whose components may run
     #[command(subcommand)]
     Publisher(Publisher),
@@ -83,6 +99,66 @@ pub(crate) enum Command {
     Config(Config),
     /// Show the version
     Version,
+}
+
+/// `openpact provider`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provider {
+    /// List the chat platforms: connected, or why not and what to do
+    List,
+    /// Switch one on, also for later starts
+    Start {
+        /// The component that connects it, such as telegram
+        name: ComponentName,
+    },
+    /// Switch one off until it is started again, also for later starts
+    Stop {
+        /// The component that connects it, such as telegram
+        name: ComponentName,
+    },
+    /// Connect one anew
+    Restart {
+        /// The component that connects it, such as telegram
+        name: ComponentName,
+    },
+}
+
+/// `openpact mcp`.
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    #[command(subcommand)]
+    pub(crate) command: Option<McpCommand>,
+}
+
+/// What `openpact mcp` does beside speaking.
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Clients that may connect over HTTP, each with a token
+    #[command(subcommand)]
+    Client(McpClient),
+}
+
+/// `openpact mcp client`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpClient {
+    /// Let a client in; prints its token, this once
+    Add {
+        /// What to call it: a-z, 0-9, '-' and '_'
+        name: String,
+        /// What it may do
+        #[arg(long, default_value = "member", value_parser = role())]
+        role: Role,
+        /// The tools that it may use, such as 'workspace_*'; several times for several
+        #[arg(long, value_name = "PATTERN", required = true, value_delimiter = ',')]
+        tools: Vec<String>,
+    },
+    /// List the clients, and when each was last seen
+    List,
+    /// Take a client's token back; works at once
+    Revoke {
+        /// The client
+        name: String,
+    },
 }
 
 /// `openpact component`.
@@ -128,6 +204,9 @@ pub(crate) enum Component {
         /// A file that holds the passphrase of the key, instead of asking for it
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
+        /// Replace a signature that is there already
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -159,6 +238,43 @@ pub(crate) enum Key {
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
     },
+}
+
+/// `openpact user`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// List who may speak, those of the configuration included, and who asked to
+    List,
+    /// Let somebody in who was told this code; works at once
+    Accept {
+        /// The code that the assistant told them, such as K7QF-3M9T
+        code: String,
+        /// What they may do
+        #[arg(long, default_value = "member", value_parser = role())]
+        role: Role,
+        /// What to call them [default: the account]; the name of somebody who was let in before adds the account to
+        /// them
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Turn somebody down who was told this code; they get no other one for a day
+    Deny {
+        /// The code that the assistant told them
+        code: String,
+    },
+    /// Take somebody out who was let in; works at once
+    Remove {
+        /// Their name, or one account as PROVIDER:ID
+        who: String,
+    },
+}
+
+/// Reads a role.
+fn role() -> impl TypedValueParser<Value = Role> {
+    let roles = [Role::Guest, Role::Member, Role::Owner];
+    PossibleValuesParser::new(["member", "owner", "guest"]).map(move |text| {
+        roles.into_iter().find(|role| role.to_string() == text).expect("these are the names of the roles")
+    })
 }
 
 /// `openpact publisher`.

@@ -8,7 +8,10 @@ use std::io::{self, IsTerminal as _, Read as _};
 
 use openpact_model::secret::MAX_VALUE_BYTES;
 
-use crate::cli::{Audit, Command, Component, Config as ConfigCommand, Grant, Key, Publisher, Secret};
+use crate::cli::{
+    Audit, Command, Component, Config as ConfigCommand, Grant, Key, Mcp, McpClient, McpCommand, Provider,
+    Publisher, Secret, User,
+};
 use crate::config::Config;
 use crate::control::{Hidden, Reply, Request};
 use crate::exit::{Code, Failure};
@@ -44,8 +47,12 @@ pub(crate) enum Local {
 
 /// Work with the data directory.
 pub(crate) enum Program {
+    /// `openpact start`.
+    Start,
     /// `openpact chat`.
     Chat,
+    /// `openpact mcp`.
+    Mcp,
     /// `openpact config check`.
     CheckConfig,
     /// Everything that is a question to the process that owns the data directory.
@@ -58,13 +65,28 @@ pub(crate) enum Program {
 pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
     let ask = |request| Ok(Plan::Program(Program::Ask(request)));
     match command {
+        Command::Start => Ok(Plan::Program(Program::Start)),
+        Command::Provider(Provider::List) => ask(Request::Providers),
+        Command::Provider(Provider::Start { name }) => ask(Request::ProviderStart { name }),
+        Command::Provider(Provider::Stop { name }) => ask(Request::ProviderStop { name }),
+        Command::Provider(Provider::Restart { name }) => ask(Request::ProviderRestart { name }),
         Command::Chat => Ok(Plan::Program(Program::Chat)),
         Command::Status => ask(Request::Status),
         Command::Version => Ok(Plan::Local(Local::Version)),
         Command::Component(command) => component(command),
+        Command::Mcp(Mcp { command: None }) => Ok(Plan::Program(Program::Mcp)),
+        Command::Mcp(Mcp { command: Some(McpCommand::Client(command)) }) => ask(match command {
+            McpClient::List => Request::McpClients,
+            McpClient::Add { name, role, tools } => Request::McpClientAdd { name, role, tools },
+            McpClient::Revoke { name } => Request::McpClientRevoke { name },
+        }),
         Command::Key(Key::Generate { output, unencrypted, passphrase_file }) => {
             Ok(Plan::Local(Local::Generate(key::Generate { output, unencrypted, passphrase_file })))
         }
+        Command::User(User::List) => ask(Request::Users),
+        Command::User(User::Accept { code, role, name }) => ask(Request::UserAccept { code, role, name }),
+        Command::User(User::Deny { code }) => ask(Request::UserDeny { code }),
+        Command::User(User::Remove { who }) => ask(Request::UserRemove { who }),
         Command::Publisher(Publisher::List) => ask(Request::Publishers),
         Command::Publisher(Publisher::Add { name, key, prefix }) => {
             ask(Request::PublisherAdd { name, key: package::public_key(&key)?, prefixes: prefix })
@@ -109,8 +131,8 @@ fn component(command: Component) -> Result<Plan, Failure> {
         }
         Component::Inspect { file } => Plan::Local(Local::Inspect(file)),
         Component::Pack(pack) => Plan::Local(Local::Pack(pack)),
-        Component::Sign { file, key, passphrase_file } => {
-            Plan::Local(Local::Sign(package::Sign { file, key, passphrase_file }))
+        Component::Sign { file, key, passphrase_file, force } => {
+            Plan::Local(Local::Sign(package::Sign { file, key, passphrase_file, force }))
         }
         Component::Verify { file, signature, key } => {
             let key = key.map(|key| package::public_key(&key)).transpose()?;

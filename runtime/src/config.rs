@@ -3,6 +3,7 @@
 //! A fresh data directory needs none. What is written there is checked whole before anything starts: an unknown key
 //! or a wrong value stops the program with the key, its place and what was probably meant.
 
+pub(crate) mod chat;
 pub(crate) mod components;
 mod document;
 pub(crate) mod egress;
@@ -10,12 +11,18 @@ pub(crate) mod engine;
 pub(crate) mod environment;
 mod error;
 mod example;
+pub(crate) mod health;
 pub(crate) mod limits;
 pub(crate) mod log;
+pub(crate) mod mcp;
+mod provider;
 mod schema;
 pub(crate) mod secret;
+mod span;
 pub(crate) mod tools;
 pub(crate) mod unit;
+pub(crate) mod users;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -37,6 +44,12 @@ pub(crate) use error::{Error, Problem};
 pub(crate) struct Config {
     /// The AI engine that answers.
     pub(crate) engine: engine::Engine,
+    /// Who may speak to the assistant, by the name that you call them. Whoever is stated here is what is stated here;
+    /// others are let in with `openpact user accept`.
+    #[schemars(extend("x-example-name" = "alice"))]
+    pub(crate) users: BTreeMap<String, users::User>,
+    /// The chat platforms, and how often people may write.
+    pub(crate) chat: chat::Chat,
     /// Who may call which tools, and how often.
     pub(crate) tools: tools::Tools,
     /// What each component may do, by its name. What is stated here counts; what is not stated is managed with
@@ -46,6 +59,10 @@ pub(crate) struct Config {
     pub(crate) components: BTreeMap<ComponentName, components::Component>,
     /// The one door to the network.
     pub(crate) egress: egress::Egress,
+    /// The endpoint for probes and Prometheus.
+    pub(crate) health: health::Health,
+    /// The endpoint for MCP clients.
+    pub(crate) mcp: mcp::Mcp,
     /// What is written to the log.
     pub(crate) log: log::Log,
     /// Limits of the whole program.
@@ -64,17 +81,17 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Config {
-    /// Reads the file and the environment.
+    /// Reads the file and the environment; also says whether the file is there.
     ///
     /// # Errors
     /// When the file cannot be read, is not YAML, or says something that cannot be meant.
-    pub(crate) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
-        let text = match crate::file::read_text(&sources.file) {
-            Ok(text) => text,
-            Err(error) if !sources.required && is_absent(&sources.file, &error) => String::new(),
+    pub(crate) fn load(sources: &Sources<'_>) -> Result<(Self, bool), Error> {
+        let (text, found) = match crate::file::read_text(&sources.file) {
+            Ok(text) => (text, true),
+            Err(error) if !sources.required && is_absent(&sources.file, &error) => (String::new(), false),
             Err(source) => return Err(Error::Unreadable { path: sources.file.clone(), source }),
         };
-        Self::parse(&sources.file, &text, sources.environment)
+        Ok((Self::parse(&sources.file, &text, sources.environment)?, found))
     }
 
     /// Reads a configuration from text.
@@ -98,9 +115,18 @@ impl Config {
     /// What each key for itself may say, but not together.
     fn contradictions(&self, document: &Document) -> Vec<Problem> {
         let fixed = self.engine.contradictions().into_iter().chain(self.log.contradictions());
+        let fixed = fixed.chain(self.health.contradictions()).chain(self.mcp.contradictions());
+        let fixed = fixed.chain(self.limits.contradictions());
         let fixed = fixed.map(|(key, message)| (key.to_owned(), message));
         let problems = fixed.chain(self.tools.contradictions());
+        let problems = problems.chain(users::contradictions(&self.users)).chain(self.chat.contradictions());
+        let problems = problems.chain(self.zero_times()).chain(self.strange_providers());
         problems.map(|(key, message)| document.problem(&key, message)).collect()
+    }
+
+    /// What may be said and is probably not meant: one sentence each.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        self.strange_components()
     }
 
     /// The JSON schema, as text.

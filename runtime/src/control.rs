@@ -3,19 +3,25 @@
 
 pub(crate) mod client;
 mod line;
+mod mcp;
 pub(crate) mod server;
+mod status;
 
 use std::fmt;
 
 use openpact_model::audit::Event;
 use openpact_model::id::{ComponentName, Digest};
 use openpact_model::principal::Principal;
+use openpact_model::role::Role;
 use openpact_model::secret::SecretName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
+
+pub(crate) use mcp::{McpClient, McpToken};
+pub(crate) use status::{Part, Provider, Serving, State, Status};
 
 /// The name of the socket in `secure/`.
 const SOCKET: &str = "control.sock";
@@ -28,6 +34,23 @@ pub(crate) enum Request {
     Status,
     /// The components.
     Components,
+    /// The chat platforms.
+    Providers,
+    /// Switch a chat platform on.
+    ProviderStart {
+        /// The component that connects it.
+        name: ComponentName,
+    },
+    /// Switch a chat platform off, until it is switched on again.
+    ProviderStop {
+        /// The component that connects it.
+        name: ComponentName,
+    },
+    /// Connect a chat platform anew.
+    ProviderRestart {
+        /// The component that connects it.
+        name: ComponentName,
+    },
     /// Run one tool by hand, as the owner.
     Call {
         /// The component.
@@ -37,6 +60,45 @@ pub(crate) enum Request {
         /// The arguments as they were typed.
         arguments: String,
     },
+    /// Who may speak, and who asked to.
+    Users,
+    /// Let somebody in.
+    UserAccept {
+        /// The code that they were told.
+        code: String,
+        /// What they may do.
+        role: Role,
+        /// What to call them.
+        name: Option<String>,
+    },
+    /// Turn somebody down.
+    UserDeny {
+        /// The code that they were told.
+        code: String,
+    },
+    /// Take somebody out who was let in.
+    UserRemove {
+        /// A name, or an account.
+        who: String,
+    },
+    /// The clients of MCP.
+    McpClients,
+    /// Let one in.
+    McpClientAdd {
+        /// Its name.
+        name: String,
+        /// What it may do.
+        role: Role,
+        /// The tools that it may use, as patterns.
+        tools: Vec<String>,
+    },
+    /// Take its token back.
+    McpClientRevoke {
+        /// Its name.
+        name: String,
+    },
+    /// Speak MCP from now on, over this connection.
+    Mcp,
     /// The publishers.
     Publishers,
     /// Trust a publisher's key.
@@ -142,8 +204,18 @@ pub(crate) enum Reply {
     Status(Box<Status>),
     /// To [`Request::Components`].
     Components(Vec<Component>),
+    /// To [`Request::Providers`].
+    Providers(Vec<Provider>),
     /// To [`Request::Call`].
     Called(Called),
+    /// To [`Request::Users`].
+    Users(Users),
+    /// To [`Request::McpClients`].
+    McpClients(Vec<McpClient>),
+    /// To [`Request::McpClientAdd`].
+    McpToken(McpToken),
+    /// To [`Request::Mcp`]: what follows is MCP.
+    Stream,
     /// To [`Request::Publishers`].
     Publishers(Vec<Publisher>),
     /// To [`Request::Secrets`].
@@ -161,48 +233,6 @@ pub(crate) enum Reply {
         /// One sentence more, where something is doubtful.
         warning: Option<String>,
     },
-}
-
-/// Whether a part works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
-    /// It does.
-    Running,
-    /// It was switched off.
-    Off,
-    /// It does not, and something has to be done.
-    Failed,
-}
-
-/// One part of the program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Part {
-    /// What it is called.
-    pub(crate) name: String,
-    /// Whether it works.
-    pub(crate) state: State,
-    /// What there is to know, or why it does not work.
-    pub(crate) about: String,
-    /// What to do, where something is to be done.
-    pub(crate) todo: Option<String>,
-}
-
-/// How everything is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Status {
-    /// The version of the program.
-    pub(crate) version: String,
-    /// The process that serves chats now; `None` where none does and this answer was looked up for itself.
-    pub(crate) process: Option<u32>,
-    /// The data directory.
-    pub(crate) data: String,
-    /// The configuration file, and whether it is there.
-    pub(crate) config: String,
-    /// The parts.
-    pub(crate) parts: Vec<Part>,
-    /// The components.
-    pub(crate) components: Vec<Component>,
 }
 
 /// One component.
@@ -254,6 +284,47 @@ pub(crate) struct Cost {
     pub(crate) peak_memory: u64,
     /// Network requests that it made.
     pub(crate) requests: u32,
+}
+
+/// Who may speak, and who asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Users {
+    /// Those who may.
+    pub(crate) users: Vec<User>,
+    /// Those who asked to, the first one first.
+    pub(crate) requests: Vec<Asking>,
+}
+
+/// Somebody who may speak.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct User {
+    /// What the owner calls them.
+    pub(crate) name: String,
+    /// What they may do.
+    pub(crate) role: Role,
+    /// Their accounts, as `PROVIDER:ID`.
+    pub(crate) identities: Vec<String>,
+    /// Where it is stated: `configuration` or `paired`.
+    pub(crate) origin: String,
+    /// Who let them in.
+    pub(crate) by: Option<String>,
+    /// When.
+    pub(crate) since: Option<jiff::Timestamp>,
+}
+
+/// Somebody who asked to be let in. The code is known to them alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asking {
+    /// Their account, as `PROVIDER:ID`.
+    pub(crate) identity: String,
+    /// What the platform shows, escaped. Text, never identity.
+    pub(crate) display_name: String,
+    /// Where they asked.
+    pub(crate) channel: String,
+    /// When.
+    pub(crate) asked: jiff::Timestamp,
+    /// Until when their code is good.
+    pub(crate) expires: jiff::Timestamp,
 }
 
 /// One publisher.

@@ -12,8 +12,10 @@ mod exit;
 mod file;
 mod log;
 mod present;
+mod service;
 mod session;
 mod signal;
+mod supervise;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -25,7 +27,10 @@ use exit::{Code, Failure};
 use present::{Output, Style};
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     let environment = Environment::read();
     let output = Output::new(arguments.global.json, environment.colours());
     let outcome = run(arguments, &environment, output);
@@ -48,14 +53,28 @@ fn run(arguments: cli::Arguments, environment: &Environment, output: Output) -> 
         };
         // 3. The configuration.
         let settings = session::Settings::load(&arguments.global, environment)?;
-        log.configure(settings.log());
+        log.configure(settings.log(), false);
         // 4. Building, 5. running until it is done or a signal comes, 6. the end.
         let session = session::Session::build(settings, &log, output);
-        session.run(work).await
+        Box::pin(session.run(work)).await
     });
     // Whatever is left hangs on a terminal or a socket that nobody waits for.
     runtime.shutdown_background();
     outcome
+}
+
+/// Says what is wrong with the command line, or what `--help` asks for.
+fn misused(error: &clap::Error) -> ExitCode {
+    // What was asked for is not known, since it could not be read.
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        present::value(&serde_json::json!({ "error": Failure::new(Code::Usage, message) }));
+    }
+    // Where nobody reads it there is nobody to tell.
+    let _ = error.print();
+    if error.use_stderr() { Code::Usage.into() } else { ExitCode::SUCCESS }
 }
 
 /// Says what went wrong, as people or programs read it.

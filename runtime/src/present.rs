@@ -4,8 +4,10 @@ mod audit;
 mod component;
 mod inspect;
 mod list;
+mod mcp;
 mod status;
 mod table;
+mod user;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -17,6 +19,7 @@ use serde_json::json;
 use crate::control::Reply;
 
 pub(crate) use inspect::inspection;
+pub(crate) use status::banner;
 
 /// Where output goes and how it may look.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,11 @@ impl Output {
         Self { json, colours: colours_welcome && !json && io::stdout().is_terminal() }
     }
 
+    /// Whether a person reads what is printed.
+    pub(crate) fn is_terminal(self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
     /// `text` in a style, where styles are shown.
     pub(crate) fn styled(self, text: &str, style: Style) -> String {
         if !self.colours {
@@ -71,7 +79,12 @@ impl Output {
         match reply {
             Reply::Status(status) => value(status),
             Reply::Components(all) => value(&json!({ "components": all })),
+            Reply::Providers(all) => value(&json!({ "providers": all })),
             Reply::Called(called) => value(called),
+            Reply::Users(all) => value(all),
+            Reply::McpClients(all) => value(&json!({ "clients": all })),
+            Reply::McpToken(token) => value(token),
+            Reply::Stream => {}
             Reply::Publishers(all) => value(&json!({ "publishers": all })),
             Reply::Secrets(all) => value(&json!({ "secrets": all })),
             Reply::Grants(all) => value(&json!({ "grants": all })),
@@ -87,7 +100,12 @@ impl Output {
         match reply {
             Reply::Status(status) => status::text(self, status),
             Reply::Components(components) => component::list(self, components),
+            Reply::Providers(providers) => list::providers(self, providers),
             Reply::Called(called) => component::called(self, called),
+            Reply::Users(all) => user::list(self, all),
+            Reply::McpClients(clients) => mcp::clients(self, clients),
+            Reply::McpToken(token) => mcp::token(token),
+            Reply::Stream => String::new(),
             Reply::Publishers(publishers) => list::publishers(self, publishers),
             Reply::Secrets(secrets) => list::secrets(self, secrets),
             Reply::Grants(grants) => list::grants(self, grants),

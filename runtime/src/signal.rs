@@ -17,6 +17,8 @@ pub(crate) struct Signals {
     stop: CancellationToken,
     interrupt: Arc<Notify>,
     claimed: Arc<AtomicBool>,
+    /// Told when SIGHUP comes to a process that reads its configuration again.
+    reload: Arc<Notify>,
 }
 
 /// While this lives, Ctrl-C goes to its owner.
@@ -28,6 +30,18 @@ impl Signals {
     /// # Errors
     /// When the operating system does not let us.
     pub(crate) fn listen() -> Result<Self, Failure> {
+        Self::begin(false)
+    }
+
+    /// As [`Signals::listen`], but SIGHUP does not end the program: it comes to [`Signals::reload`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn listen_to_reload() -> Result<Self, Failure> {
+        Self::begin(true)
+    }
+
+    fn begin(reloads: bool) -> Result<Self, Failure> {
         let signals = Self::default();
         let this = signals.clone();
         let listen = |kind| signal(kind).map_err(Failure::doing("signals cannot be listened to"));
@@ -39,7 +53,7 @@ impl Signals {
                 tokio::select! {
                     _ = interrupt.recv() => this.interrupted(),
                     _ = terminate.recv() => this.terminated(),
-                    _ = hangup.recv() => this.terminated(),
+                    _ = hangup.recv() => this.hung_up(reloads),
                 }
             }
         });
@@ -65,6 +79,19 @@ impl Signals {
     /// Done when somebody pressed Ctrl-C while it was claimed.
     pub(crate) async fn interruption(&self) {
         self.interrupt.notified().await;
+    }
+
+    /// Done when the configuration is to be read again.
+    pub(crate) async fn reload(&self) {
+        self.reload.notified().await;
+    }
+
+    fn hung_up(&self, reloads: bool) {
+        if reloads {
+            self.reload.notify_one();
+        } else {
+            self.terminated();
+        }
     }
 
     fn interrupted(&self) {

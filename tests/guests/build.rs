@@ -9,14 +9,35 @@ use std::process::ExitCode;
 use openpact_guest_build::{Guests, Request};
 
 /// The guests, in reading order: first the good one.
-const GUESTS: [&str; 13] = [
-    "echo", "spin", "grow", "flood", "crash", "wait", "hoard", "fill", "escape", "snoop", "fetch", "keep",
+const GUESTS: [&str; 16] = [
+    "echo",
+    "spin",
+    "grow",
+    "flood",
+    "crash",
+    "wait",
+    "hoard",
+    "fill",
+    "escape",
+    "snoop",
+    "fetch",
+    "keep",
     "liar",
+    "parrot",
+    "rogue",
+    "conformance",
 ];
 
 /// What they are made of beside their own folders.
-const SOURCES: [&str; 5] =
-    ["components/Cargo.toml", "components/Cargo.lock", "components/.cargo", "tests/guests/kit", "wit"];
+const SOURCES: [&str; 7] = [
+    "components/Cargo.toml",
+    "components/Cargo.lock",
+    "components/.cargo",
+    "tests/guests/kit",
+    "tests/guests/adapter-kit",
+    "wit",
+    "components/sdk",
+];
 
 /// The generated table, included by `src/lib.rs`.
 const TABLE: &str = "guests.rs";

@@ -75,7 +75,7 @@ pub fn unknown(name: &str) -> Error {
 #[cfg(target_family = "wasm")]
 mod wasm {
     use crate::bindings::exports::openpact::tool::tools;
-    use crate::{Content, Description, Error, Output, Reads, Result, Writes};
+    use crate::{Body, Content, Description, Error, Output, Reads, Result, Writes};
 
     /// The list as the host gets it.
     pub fn list(tools: Vec<Description>) -> Vec<tools::Tool> {
@@ -120,6 +120,15 @@ mod wasm {
                 name: link.name,
                 description: link.description,
                 media_type: link.media_type,
+            }),
+            Content::Audio { data, media_type } => tools::Content::Audio(tools::Audio { data, media_type }),
+            Content::Embedded(embedded) => tools::Content::Embedded(tools::Embedded {
+                uri: embedded.uri,
+                media_type: embedded.media_type,
+                body: match embedded.body {
+                    Body::Text(text) => tools::Body::Text(text),
+                    Body::Blob(data) => tools::Body::Blob(data),
+                },
             }),
         }
     }

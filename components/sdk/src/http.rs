@@ -109,7 +109,8 @@ impl Request {
         Ok(self.header("content-type", "application/json").body(body))
     }
 
-    /// How long to wait for a connection, for the first byte, and between two bytes; the host's limits hold in any case.
+    /// How long to wait for a connection, for the first byte, and between two bytes; the host's limits hold in any
+    /// case.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

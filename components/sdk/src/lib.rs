@@ -1,4 +1,4 @@
-//! Write tool components for OpenPact.
+//! Write components for OpenPact: tools, and with the feature `adapter` chat adapters (`adapter`).
 //!
 //! A tool is a type with typed arguments; [`export!`] turns one or more of them into a component. Everything that a
 //! tool may touch is an import that the admin sees and grants: what is not used is not imported.
@@ -8,9 +8,11 @@
 #![doc = concat!("```\n", include_str!("../examples/hello.rs"), "```")]
 //!
 //! The crate is a `cdylib` (the component) and, so that its tests run natively, an `rlib` too. Outside a component the
-//! imports ([`log`], [`settings`], [`kv`], [`credentials`]) act on a stand-in of the calling thread, so that a test
-//! needs no host; `http` answers that there is no network.
+//! imports ([`log`], [`settings`], [`kv`], [`credentials`], [`progress`]) act on a stand-in of the calling thread, so
+//! that a test needs no host; `http` answers that there is no network.
 
+#[cfg(feature = "adapter")]
+pub mod adapter;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
@@ -26,12 +28,13 @@ pub mod kv;
 pub mod log;
 mod output;
 pub mod part;
+pub mod progress;
 mod schema;
 pub mod settings;
 mod tool;
 
 pub use error::{Error, Result};
-pub use output::{Content, Link, Output};
+pub use output::{Body, Content, Embedded, Link, Output};
 pub use schema::schema_of;
 pub use schemars;
 pub use serde;

@@ -18,6 +18,26 @@ pub struct Link {
     pub media_type: Option<String>,
 }
 
+/// What is in an [`Embedded`] resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// A thing with an address, given whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// Where it is.
+    pub uri: String,
+    /// Its media type, such as `text/plain`.
+    pub media_type: Option<String>,
+    /// What is in it.
+    pub body: Body,
+}
+
 /// One piece of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
@@ -34,6 +54,15 @@ pub enum Content {
     },
     /// A pointer.
     Link(Link),
+    /// A sound.
+    Audio {
+        /// The bytes of the file.
+        data: Vec<u8>,
+        /// Its media type, such as `audio/wav`.
+        media_type: String,
+    },
+    /// A thing with an address, given whole.
+    Embedded(Embedded),
 }
 
 /// What a tool answered: pieces in order, and the same as a JSON value where the tool has an output schema. The host
@@ -63,6 +92,16 @@ impl Output {
     /// An answer of one pointer.
     pub fn link(link: Link) -> Self {
         Self { content: vec![Content::Link(link)], structured: None }
+    }
+
+    /// An answer of one sound.
+    pub fn audio(data: Vec<u8>, media_type: impl Into<String>) -> Self {
+        Self { content: vec![Content::Audio { data, media_type: media_type.into() }], structured: None }
+    }
+
+    /// An answer of one thing with an address.
+    pub fn embedded(embedded: Embedded) -> Self {
+        Self { content: vec![Content::Embedded(embedded)], structured: None }
     }
 
     /// A value that fits the tool's [`output_schema`](crate::Tool::output_schema): as JSON text for readers that know

@@ -4,7 +4,7 @@
 //! together. A later version of the interfaces gets a module beside this one, and the older becomes a thin shim over
 //! the newer.
 //!
-//! The world of tools does not name `wasi:*`: a guest's own libraries bring those imports, and the host links them
+//! The worlds do not name `wasi:*`: a guest's own libraries bring those imports, and the host links them
 //! from `wasmtime-wasi`.
 
 pub mod v0_1_0;

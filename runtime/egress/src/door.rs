@@ -37,6 +37,35 @@ pub(crate) struct GrantSet {
     pub(crate) buckets: Vec<Option<Arc<Bucket>>>,
 }
 
+/// Values of changed secrets that a door still takes out of answers: somebody may say back what was sent before.
+const RETIRED: usize = 16;
+
+/// The secrets that a door knows, and what finds them.
+#[derive(Default)]
+struct Known {
+    snapshot: Arc<SecretSnapshot>,
+    /// Values that secrets had before, the newest last.
+    retired: Vec<(SecretName, SecretValue)>,
+    redactor: Option<Arc<Redactor>>,
+}
+
+impl Known {
+    /// Goes on with another snapshot. What it has not, any more or yet, stays known.
+    fn renew(&mut self, snapshot: &Arc<SecretSnapshot>, scope: Scope<'_>) -> Arc<Redactor> {
+        let before = std::mem::replace(&mut self.snapshot, snapshot.clone());
+        for (name, value) in scope.values(&before) {
+            self.retired.retain(|(_, other)| other.expose() != value.expose());
+            self.retired.push((name.clone(), value.clone()));
+        }
+        self.retired
+            .retain(|(_, value)| !scope.values(snapshot).any(|(_, now)| now.expose() == value.expose()));
+        self.retired.drain(..self.retired.len().saturating_sub(RETIRED));
+        let redactor = Arc::new(Redactor::with_others(snapshot, scope, &[], &self.retired));
+        self.redactor = Some(redactor.clone());
+        redactor
+    }
+}
+
 /// The one way to the network for one principal.
 pub struct Door {
     pub(crate) shared: Arc<Shared>,
@@ -45,7 +74,7 @@ pub struct Door {
     /// One client, and so one pool of connections, for each set of private ranges: a connection that one grant
     /// allowed is never there for another to find.
     clients: Mutex<HashMap<Vec<IpNet>, reqwest::Client>>,
-    redactor: Mutex<Option<Arc<Redactor>>>,
+    known: Mutex<Known>,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) lookups: Lookups,
     counting_until: Mutex<Option<Timestamp>>,
@@ -59,7 +88,7 @@ impl Door {
             principal,
             grants: RwLock::default(),
             clients: Mutex::default(),
-            redactor: Mutex::default(),
+            known: Mutex::default(),
             places,
             lookups: Lookups::default(),
             counting_until: Mutex::default(),
@@ -117,16 +146,22 @@ impl Door {
         self.redactor_for(&self.shared.ports.secrets.snapshot())
     }
 
-    pub(crate) fn redactor_for(&self, snapshot: &SecretSnapshot) -> Arc<Redactor> {
-        let mut cached = self.redactor.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*cached {
+    pub(crate) fn redactor_for(&self, snapshot: &Arc<SecretSnapshot>) -> Arc<Redactor> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match &known.redactor {
             Some(redactor) if redactor.generation() == snapshot.generation => redactor.clone(),
-            _ => {
-                let redactor = Arc::new(Redactor::new(snapshot, Scope::Principal(&self.principal)));
-                *cached = Some(redactor.clone());
-                redactor
-            }
+            _ => known.renew(snapshot, Scope::Principal(&self.principal)),
         }
+    }
+
+    /// Takes the secrets of `snapshot` out of an answer, those named `placed` however short they are, and what the
+    /// secrets are now and were before.
+    pub(crate) fn redactor_with(&self, snapshot: &SecretSnapshot, placed: &[SecretName]) -> Redactor {
+        let scope = Scope::Principal(&self.principal);
+        let now = self.shared.ports.secrets.snapshot();
+        let mut others = self.known.lock().unwrap_or_else(PoisonError::into_inner).retired.clone();
+        others.extend(scope.values(&now).map(|(name, value)| (name.clone(), value.clone())));
+        Redactor::with_others(snapshot, scope, placed, &others)
     }
 
     pub(crate) fn set(&self) -> Arc<GrantSet> {

@@ -79,6 +79,7 @@ impl Exchange {
     /// [`Error::Audit`].
     pub(crate) async fn finish(&mut self, outcome: Result<(), &Error>) -> Result<(), Error> {
         let Some(event) = self.complete(outcome) else { return Ok(()) };
+        self.count(&event);
         let audit = self.audit.clone();
         let written = self.runtime.spawn(async move { audit.record(event).await }).await;
         match written {
@@ -111,6 +112,22 @@ impl Exchange {
         };
         Some(event)
     }
+
+    /// A principal is one that an admin granted something, so there are only so many.
+    fn count(&self, event: &Event) {
+        let verdict = match event.verdict {
+            Verdict::Allowed => "allowed",
+            Verdict::Denied => "denied",
+            Verdict::Failed => "failed",
+        };
+        let who = || event.actor.clone();
+        metrics::counter!("openpact_egress_requests_total", "principal" => who(), "verdict" => verdict)
+            .increment(1);
+        let sent = self.sent.load(Ordering::Relaxed);
+        metrics::counter!("openpact_egress_sent_bytes_total", "principal" => who()).increment(sent);
+        metrics::counter!("openpact_egress_received_bytes_total", "principal" => who())
+            .increment(self.received);
+    }
 }
 
 impl Drop for Exchange {
@@ -124,6 +141,7 @@ impl Drop for Exchange {
         if self.status.is_none() {
             event.verdict = Verdict::Failed;
         }
+        self.count(&event);
         let audit = self.audit.clone();
         self.runtime.spawn(async move {
             if let Err(error) = audit.record(event).await {

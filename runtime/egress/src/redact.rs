@@ -1,8 +1,8 @@
 //! Takes known secret values out of what comes back, and finds them in what is about to leave.
 //!
 //! A value is known in the forms in which it commonly travels: plain, URL-encoded, base64 at three offsets,
-//! hexadecimal, JSON-escaped, HTML-escaped. Letter case does not matter. Values shorter than
-//! [`openpact_model::secret::MIN_SCANNED_BYTES`] are not looked for.
+//! hexadecimal, JSON-escaped, HTML-escaped, and with every character escaped for a URL, for JSON or for HTML. Letter
+//! case does not matter. Values shorter than [`openpact_model::secret::MIN_SCANNED_BYTES`] are not looked for.
 
 mod form;
 mod pattern;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use openpact_model::principal::Principal;
-use openpact_model::secret::{MIN_SCANNED_BYTES, SecretName, SecretSnapshot};
+use openpact_model::secret::{MIN_SCANNED_BYTES, SecretName, SecretSnapshot, SecretValue};
 use serde_json::{Map, Value};
 
 pub(crate) use pattern::{Flow, Patterns};
@@ -40,10 +40,23 @@ impl Scope<'_> {
     }
 }
 
+impl<'a> Scope<'a> {
+    /// The secrets of `snapshot` that belong to it.
+    pub(crate) fn values(
+        self,
+        snapshot: &'a SecretSnapshot,
+    ) -> impl Iterator<Item = (&'a SecretName, &'a SecretValue)> {
+        let own = snapshot.entries.iter().filter(move |(_, entry)| self.includes(&entry.principals));
+        own.map(|(name, entry)| (name, &entry.value))
+    }
+}
+
 /// Replaces the values of secrets by `[REDACTED:NAME]`.
 #[derive(Debug, Clone)]
 pub struct Redactor {
     generation: u64,
+    /// How many of the names, from the first on, are those of the snapshot.
+    current: usize,
     patterns: Arc<Patterns>,
     names: Arc<[SecretName]>,
     replacements: Arc<[Bytes]>,
@@ -53,26 +66,37 @@ impl Redactor {
     /// Builds the matcher for the secrets in `scope`. Takes time in proportion to their number: keep it until
     /// [`Self::generation`] is not the snapshot's any more.
     pub fn new(snapshot: &SecretSnapshot, scope: Scope<'_>) -> Self {
-        Self::with_placed(snapshot, scope, &[])
+        Self::with_others(snapshot, scope, &[], &[])
     }
 
-    /// The same, and the secrets named `placed` however short they are (from [`MIN_PLACED_BYTES`] on): where a value
-    /// was just sent, looking for it in the answer is no guessing.
-    pub(crate) fn with_placed(snapshot: &SecretSnapshot, scope: Scope<'_>, placed: &[SecretName]) -> Self {
+    /// The same, and `others`: values that such secrets had at another time. The secrets named `placed` are looked for
+    /// however short they are (from [`MIN_PLACED_BYTES`] on): where a value was just sent, looking for it in the answer
+    /// is no guessing.
+    pub(crate) fn with_others(
+        snapshot: &SecretSnapshot,
+        scope: Scope<'_>,
+        placed: &[SecretName],
+        others: &[(SecretName, SecretValue)],
+    ) -> Self {
         let mut names = Vec::new();
         let mut forms = Vec::new();
-        for (name, entry) in &snapshot.entries {
-            let value = entry.value.expose();
+        let mut current = 0;
+        let now = scope.values(snapshot).map(|secret| (true, secret));
+        let others = others.iter().map(|(name, value)| (false, (name, value)));
+        for (is_current, (name, value)) in now.chain(others) {
+            let value = value.expose();
             let shortest = if placed.contains(name) { MIN_PLACED_BYTES } else { MIN_SCANNED_BYTES };
-            if value.len() < shortest || !scope.includes(&entry.principals) {
+            if value.len() < shortest {
                 continue;
             }
             forms.extend(form::all(value).into_iter().map(|form| (form, names.len())));
             names.push(name.clone());
+            current += usize::from(is_current);
         }
         let replacements = names.iter().map(|name| Bytes::from(format!("[REDACTED:{name}]"))).collect();
         Self {
             generation: snapshot.generation,
+            current,
             patterns: Arc::new(Patterns::new(forms)),
             names: names.into(),
             replacements,
@@ -156,8 +180,9 @@ impl Redactor {
         self.patterns.clone()
     }
 
+    /// Whether it looks for the value that this secret has in the snapshot.
     pub(crate) fn knows(&self, name: &SecretName) -> bool {
-        self.names.contains(name)
+        self.names[..self.current].contains(name)
     }
 
     pub(crate) fn name(&self, label: usize) -> &SecretName {

@@ -17,7 +17,7 @@ use crate::error::{Error, Phase};
 use crate::exchange::{Exchange, KIND};
 use crate::header;
 use crate::limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, Options, Times};
-use crate::redact::{Redactor, Scope};
+use crate::redact::Redactor;
 use crate::request::{self, Failure, Payload};
 use crate::response::{Delivery, FinalUrl, deliver};
 use crate::transport::{CONNECT, classify};
@@ -229,14 +229,16 @@ impl Door {
         }
     }
 
-    /// What takes secrets out of the answer: those that were placed, too, where they are too short to be looked for
-    /// otherwise.
+    /// What takes secrets out of the answer. Those that were placed, too, where they are too short to be looked for
+    /// otherwise; and a poll may have waited since before a change: then those of its start and those of now.
     fn redactor_of_answer(&self, journey: &Journey) -> Arc<Redactor> {
-        let Context { snapshot, redactor, .. } = &*journey.context;
-        if journey.placed.iter().all(|name| redactor.knows(name)) {
-            return redactor.clone();
+        let snapshot = &journey.context.snapshot;
+        let redactor = self.redactor();
+        let is_same = redactor.generation() == snapshot.generation;
+        if is_same && journey.placed.iter().all(|name| redactor.knows(name)) {
+            return redactor;
         }
-        Arc::new(Redactor::with_placed(snapshot, Scope::Principal(&self.principal), &journey.placed))
+        Arc::new(self.redactor_with(snapshot, &journey.placed))
     }
 
     /// The next hop, where the answer is a redirect.

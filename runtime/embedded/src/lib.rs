@@ -50,10 +50,12 @@ mod tests {
     }
 
     #[test]
-    fn every_tool_of_the_repository_is_embedded() {
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../components/tools");
-        let folders = fs::read_dir(tools).unwrap().map(|entry| entry.unwrap());
-        let folders = folders.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    fn every_component_of_the_repository_is_embedded() {
+        let folder = |kind| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../components").join(kind);
+        let entries = |kind| fs::read_dir(folder(kind)).unwrap().map(|entry| entry.unwrap());
+        let folders = entries("tools")
+            .chain(entries("adapters"))
+            .filter(|entry| entry.path().join("Cargo.toml").is_file());
         let folders: BTreeSet<_> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
         let embedded: BTreeSet<_> = components().iter().map(|component| component.name.to_owned()).collect();
         assert!(!embedded.is_empty());

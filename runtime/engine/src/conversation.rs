@@ -112,6 +112,16 @@ impl Conversations {
         Ok(rows.into_iter().filter_map(message).collect())
     }
 
+    /// Takes back the messages after number `after`, but no summary: it stands for older ones too.
+    pub(crate) async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error> {
+        self.require(id).await?;
+        let messages = self.all(id).await.map_err(Error::store)?;
+        let is_summary = |message: &&Message| matches!(message.body, Body::Summary { .. });
+        let summary = messages.iter().rfind(is_summary).map_or(0, |message| message.number);
+        self.store.messages().remove_after(id, after.max(summary)).await.map_err(Error::store)?;
+        Ok(())
+    }
+
     /// Every message of the session, oldest first.
     pub(crate) async fn all(&self, id: &SessionId) -> Result<Vec<Message>, store::Error> {
         const PAGE: u32 = 500;

@@ -13,6 +13,7 @@ use openpact_model::id::SessionId;
 use openpact_model::port::ToolCaller;
 use openpact_model::random::Random;
 use openpact_store::Store;
+use tokio_util::sync::CancellationToken;
 
 use crate::conversation::Conversations;
 use crate::fault::Fault;
@@ -96,6 +97,11 @@ impl crate::Engine for Engine {
 
     async fn messages(&self, id: &SessionId, before: Option<i64>, limit: u32) -> Result<Vec<Message>, Error> {
         self.conversations.page(id, before, limit).await
+    }
+
+    async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error> {
+        let _place = self.running.take(id, &CancellationToken::new())?;
+        self.conversations.rewind(id, after).await
     }
 
     async fn models(&self) -> Result<Vec<Model>, Error> {

@@ -81,3 +81,38 @@ pub enum ErrorKind {
     /// The engine itself died or broke.
     Engine,
 }
+
+impl ErrorKind {
+    /// Its name, for logs and counters; as it is serialised.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Deadline => "deadline",
+            Self::TooManySteps => "too-many-steps",
+            Self::Provider => "provider",
+            Self::Unauthorised => "unauthorised",
+            Self::RateLimited => "rate-limited",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_counted_under_the_name_that_it_is_written_with() {
+        for kind in [
+            ErrorKind::Aborted,
+            ErrorKind::Deadline,
+            ErrorKind::TooManySteps,
+            ErrorKind::Provider,
+            ErrorKind::Unauthorised,
+            ErrorKind::RateLimited,
+            ErrorKind::Engine,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.code());
+        }
+    }
+}

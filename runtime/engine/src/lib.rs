@@ -116,6 +116,13 @@ pub trait Engine: Send + Sync {
     /// [`Error::UnknownSession`], or when the store cannot be read.
     async fn messages(&self, id: &SessionId, before: Option<i64>, limit: u32) -> Result<Vec<Message>, Error>;
 
+    /// Takes back all messages after number `after`, so that what led to them can be said anew. Where what is after
+    /// that number was summarised meanwhile, the summary stays.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSession`], [`Error::Busy`], or when it cannot be stored.
+    async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error>;
+
     /// The models on offer.
     ///
     /// # Errors

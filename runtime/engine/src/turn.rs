@@ -11,6 +11,7 @@ use openpact_model::id::SessionId;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::Error;
 use crate::event::Event;
@@ -163,6 +164,10 @@ impl Sink {
 
     /// A request to the provider was answered.
     pub(crate) fn usage(&mut self, input: u64, output: u64, cached: u64) {
+        metrics::counter!("openpact_model_requests_total").increment(1);
+        metrics::counter!("openpact_model_tokens_total", "kind" => "input").increment(input);
+        metrics::counter!("openpact_model_tokens_total", "kind" => "output").increment(output);
+        metrics::counter!("openpact_model_tokens_total", "kind" => "cached").increment(cached);
         self.send(Event::Usage { input, output, cached });
     }
 
@@ -198,7 +203,7 @@ where
 {
     let (events, received) = mpsc::unbounded_channel();
     let work = work(Sink { events: events.clone(), next: 0, open: None });
-    tokio::spawn(async move {
+    let turn = async move {
         let ended = AssertUnwindSafe(work).catch_unwind().await;
         let last = match ended {
             Ok(Ok(())) => Event::End,
@@ -206,9 +211,13 @@ where
             // The panic hook has logged where.
             Err(_panic) => Fault::broken().into_event(),
         };
+        if let Event::Error { kind, .. } = &last {
+            metrics::counter!("openpact_engine_errors_total", "kind" => kind.code()).increment(1);
+        }
         drop(place);
         let _ = events.send(last);
-    });
+    };
+    tokio::spawn(turn.in_current_span());
     stream::unfold(Some(received), |received| async {
         let mut received = received?;
         let event = received.recv().await.unwrap_or_else(|| Fault::shut_down().into_event());

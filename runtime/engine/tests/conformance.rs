@@ -118,6 +118,9 @@ impl<E: Engine, T: Send + Sync> Engine for Held<E, T> {
     ) -> Result<Vec<openpact_engine::Message>, Error> {
         self.engine.messages(id, before, limit).await
     }
+    async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error> {
+        self.engine.rewind(id, after).await
+    }
     async fn models(&self) -> Result<Vec<openpact_engine::Model>, Error> {
         self.engine.models().await
     }
@@ -168,6 +171,7 @@ conformance!(
     deleting_stops_the_turn,
     a_restart_keeps_everything,
     pages_are_whole,
+    rewinding_takes_back_what_came_after,
 );
 
 async fn sessions_live_and_die(subject: Subject) {
@@ -197,6 +201,7 @@ async fn unknown_sessions_are_errors(subject: Subject) {
     unknown(engine.delete_session(&id).await.unwrap_err());
     unknown(engine.messages(&id, None, 10).await.unwrap_err());
     unknown(engine.context(&id).await.unwrap_err());
+    unknown(engine.rewind(&id, 0).await.unwrap_err());
     unknown(engine.abort(&id).await.unwrap_err());
     unknown(engine.send(&id, turn(PLAIN)).await.err().unwrap());
 }
@@ -400,4 +405,26 @@ async fn pages_are_whole(subject: Subject) {
     assert_eq!(newest, all[4..]);
     let earlier = engine.messages(&session.id, Some(newest[0].number), 3).await.unwrap();
     assert_eq!(earlier, all[1..4]);
+}
+
+async fn rewinding_takes_back_what_came_after(subject: Subject) {
+    let engine = &*subject.engine;
+    let session = engine.create_session(None).await.unwrap();
+    say(engine, &session, PLAIN).await;
+    let before = engine.messages(&session.id, None, 100).await.unwrap();
+    let last = before.last().unwrap().number;
+    say(engine, &session, ECHO).await;
+    engine.rewind(&session.id, last).await.unwrap();
+    assert_eq!(engine.messages(&session.id, None, 100).await.unwrap(), before);
+    engine.rewind(&session.id, last).await.expect("there is nothing to take back");
+    assert_eq!(say(engine, &session, ECHO).await.last(), Some(&Event::End), "it goes on from there");
+    let waiting = turn(WAIT);
+    subject.tools.open(&waiting);
+    let stream = engine.send(&session.id, waiting).await.unwrap();
+    subject.tools.running(1).await;
+    assert!(matches!(engine.rewind(&session.id, last).await, Err(Error::Busy)));
+    subject.tools.gate.add_permits(1);
+    stream.collect::<Vec<_>>().await;
+    engine.rewind(&session.id, 0).await.unwrap();
+    assert_eq!(stored(engine, &session).await, Vec::<String>::new());
 }

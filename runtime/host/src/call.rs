@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openpact_bindings::v0_1_0::exports::openpact::tool::tools;
-use openpact_bindings::v0_1_0::{ToolComponent, ToolComponentPre};
 use openpact_model::clock::Clock;
 use openpact_model::tool::Limit;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::deployment::Limits;
 use crate::failure::LimitHit;
+use crate::host::Shared;
 use crate::meter::Meter;
 use crate::state::State;
 
@@ -67,33 +67,33 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a run does with its instance.
-pub(crate) enum Job {
-    /// Calls a tool by the guest's own name for it, with JSON text.
-    Call { tool: String, arguments: String },
-    /// Asks for the tools.
-    List,
+/// What is done with a fresh instance.
+pub(crate) trait Work: Send + 'static {
+    /// What comes of it.
+    type Answer: Send;
+
+    /// Makes the instance in `store` and does it.
+    fn run(self, store: &mut Store<State>) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
 }
 
-/// What came of it.
-pub(crate) enum Answer {
-    Called(Result<tools::Outcome, tools::ToolError>),
-    Listed(Vec<tools::Tool>),
+/// A store for one instance, with every limit but those of time.
+pub(crate) fn store(engine: &Engine, state: State, limits: &Limits) -> Store<State> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(limits.hostcall_fuel);
+    store.set_max_component_handles(limits.handles);
+    store.set_epoch_deadline(1);
+    store
 }
 
-/// Runs `job` in a fresh instance within `budget`. To be polled through [`crate::meter::Metered`].
-pub(crate) async fn run(
+/// Does `work` in a fresh instance within `budget`. To be polled through [`crate::meter::Metered`].
+pub(crate) async fn run<W: Work>(
     engine: Engine,
-    pre: ToolComponentPre<State>,
     state: State,
     budget: Budget,
-    job: Job,
-) -> Result<Answer, Stopped> {
-    let mut store = Store::new(&engine, state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(budget.limits.hostcall_fuel);
-    store.set_max_component_handles(budget.limits.handles);
-    store.set_epoch_deadline(1);
+    work: W,
+) -> Result<W::Answer, Stopped> {
+    let mut store = store(&engine, state, &budget.limits);
     let watch = budget.clone();
     store.epoch_deadline_callback(move |_| {
         watch.check()?;
@@ -106,17 +106,29 @@ pub(crate) async fn run(
         () = budget.stop.cancelled() => Err(Stopped::Cancelled),
         // A guest that waits in a host call is not looked at, so the clock outside has to stop it.
         () = tokio::time::sleep(budget.left()) => Err(Stopped::Error(wasmtime::Error::new(budget.out_of_time()))),
-        result = work(&mut store, &pre, job) => result.map_err(Stopped::Error),
+        result = work.run(&mut store) => result.map_err(Stopped::Error),
     }
 }
 
-async fn work(store: &mut Store<State>, pre: &ToolComponentPre<State>, job: Job) -> wasmtime::Result<Answer> {
-    let component: ToolComponent = pre.instantiate_async(&mut *store).await?;
-    let guest = component.openpact_tool_tools();
-    Ok(match job {
-        Job::Call { tool, arguments } => {
-            Answer::Called(guest.call_call_tool(store, &tool, &arguments).await?)
-        }
-        Job::List => Answer::Listed(guest.call_list_tools(store).await?),
-    })
+/// A run on the guests' threads. Stopped when nobody waits for it any more.
+pub(crate) struct Running<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Running<T> {
+    pub(crate) fn start<F>(shared: &Shared, task: F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        Self(shared.runtime.spawn(task))
+    }
+
+    /// Its end; the error is a sentence for the log.
+    pub(crate) async fn end(mut self) -> Result<T, String> {
+        (&mut self.0).await.map_err(|error| format!("the host failed while a component ran: {error}"))
+    }
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }

@@ -1,53 +1,46 @@
-//! A loaded component: answers tool calls, each in a fresh instance.
+//! A loaded tool component: answers calls, each in a fresh instance.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use openpact_bindings::v0_1_0::ToolComponentPre;
-use openpact_egress::redact::{Redactor, Scope as RedactorScope};
+use openpact_bindings::v0_1_0::exports::openpact::tool::tools;
 use openpact_model::id::Digest;
 use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::tool::{Limit, ToolCall, ToolFailure, ToolOutput, ToolSpec};
 use openpact_packages::{Manifest, Verified};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 
-use crate::call::{self, Answer, Budget, Job, Stopped, milliseconds};
-use crate::deployment::{Deployment, Limits};
+use crate::call::{self, Budget, Running, Stopped, Work, milliseconds};
+use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::failure::{LimitHit, classify};
-use crate::filesystem::{Files, Mounts};
 use crate::host::Shared;
-use crate::import::settings::Settings;
-use crate::ledger::{Ledger, lock};
+use crate::import::progress::Reports;
+use crate::ledger::Ledger;
 use crate::meter::{Meter, Metered};
+use crate::metric::{self, Alive};
 use crate::name::Tools;
 use crate::output;
 use crate::report::Report;
-use crate::state::{Parts, State};
-use crate::stdio::{Capture, Redact, Source};
+use crate::sandbox::Sandbox;
+use crate::state::State;
 
 /// A verified component with what it was given.
 pub struct Component {
-    shared: Arc<Shared>,
+    sandbox: Sandbox,
     package: Arc<Verified>,
     pre: ToolComponentPre<State>,
-    principal: Principal,
     tools: Tools,
-    mounts: Arc<Mounts>,
-    settings: Arc<Settings>,
-    requested_credentials: Arc<[String]>,
-    limits: Arc<Limits>,
-    deployment: Deployment,
     /// One permit for each call that may run.
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     stop: CancellationToken,
-    redactor: Mutex<Option<Arc<Redactor>>>,
 }
 
 impl Component {
@@ -58,24 +51,14 @@ impl Component {
         deployment: Deployment,
     ) -> Result<Self, Error> {
         let manifest = package.manifest();
-        let mounts = Mounts::new(&deployment.mounts, Arc::clone(&shared.spaces), Arc::clone(&shared.clock))?;
-        let settings =
-            Settings::new(manifest.settings.as_ref(), &manifest.secret_settings(), &deployment.settings);
         Ok(Self {
-            principal: Principal::Component(manifest.name.clone()),
             tools: Tools::new(manifest),
-            mounts: Arc::new(mounts),
-            settings: Arc::new(settings),
-            requested_credentials: manifest.requests.credentials.iter().map(|it| it.name.clone()).collect(),
-            limits: Arc::new(deployment.limits.clone()),
             places: Arc::new(Semaphore::new(deployment.limits.concurrent.max(1))),
             waiting: AtomicUsize::new(0),
             stop: CancellationToken::new(),
-            redactor: Mutex::new(None),
+            sandbox: Sandbox::new(shared, manifest, deployment)?,
             package: Arc::clone(package),
-            shared,
             pre,
-            deployment,
         })
     }
 
@@ -86,7 +69,7 @@ impl Component {
 
     /// How many calls run, and how many wait for a place.
     pub fn in_use(&self) -> (usize, usize) {
-        let running = self.limits.concurrent.max(1) - self.places.available_permits();
+        let running = self.sandbox.limits.concurrent.max(1) - self.places.available_permits();
         (running, self.waiting.load(Ordering::Acquire))
     }
 
@@ -97,20 +80,20 @@ impl Component {
 
     /// Executes one call, and tells what it used.
     pub async fn call_reported(&self, call: ToolCall) -> Report {
-        let start = self.shared.clock.monotonic();
-        let source = Source { component: self.manifest().name.clone(), turn: call.turn.clone() };
-        let capture = Capture::new(source, self.limits.output, self.redact());
-        let ledger = Arc::new(Ledger::new(capture));
+        let clock = &self.sandbox.shared.clock;
+        let start = clock.monotonic();
+        let ledger = self.sandbox.ledger(call.turn.clone());
         let meter = Arc::new(Meter::default());
         let result = self.execute(&call, start, &ledger, &meter).await;
         let report = Report {
             result,
-            wall: self.shared.clock.since(start),
+            wall: clock.since(start),
             cpu: meter.total(),
             peak_memory: ledger.peak_memory(),
             requests: ledger.requests(),
             log: ledger.capture().finish(),
         };
+        metric::cpu(&self.sandbox.name, report.cpu);
         tracing::debug!(
             component = self.manifest().name.as_str(),
             tool = call.tool,
@@ -135,42 +118,42 @@ impl Component {
         let Some(tool) = self.tools.own_name(&call.tool) else {
             return Err(ToolFailure::NotFound(format!("this component has no tool '{}'", call.tool)));
         };
-        let job = Job::Call { tool: tool.to_owned(), arguments: call.arguments.to_string() };
-        let wall = call.deadline.map_or(self.limits.wall, |asked| asked.min(self.limits.wall));
+        let arguments = call.arguments.to_string();
+        let work = Call { pre: self.pre.clone(), tool: tool.to_owned(), arguments };
+        let Sandbox { shared, limits, .. } = &self.sandbox;
+        let wall = call.deadline.map_or(limits.wall, |asked| asked.min(limits.wall));
         let budget = Budget {
-            limits: Arc::clone(&self.limits),
+            limits: Arc::clone(limits),
             // A limit of ages has no end that an instant could hold; a day is as good.
             deadline: start.checked_add(wall).unwrap_or(start + Duration::from_hours(24)),
             wall,
             meter: Arc::clone(meter),
-            clock: Arc::clone(&self.shared.clock),
+            clock: Arc::clone(&shared.clock),
             cancel: call.cancel.clone(),
             stop: self.stop.clone(),
         };
         let places = self.place(&budget).await?;
-        let state = self.state(call, ledger);
-        let run = call::run(self.shared.engine.clone(), self.pre.clone(), state, budget, job);
+        let mut state = self.sandbox.state(call.caller.role, ledger);
+        state.progress = Reports::new(call.progress.clone(), Arc::clone(&shared.clock));
+        let alive = Alive::count(&self.sandbox.name);
+        let run = call::run(shared.engine.clone(), state, budget, work);
         let run = Metered::new(Arc::clone(meter), run);
-        let run = Running(self.shared.runtime.spawn(async move {
+        let run = Running::start(shared, async move {
             let result = run.await;
             // Given back only now: the instance is gone.
-            drop(places);
+            drop((places, alive));
             result
-        }));
-        match run.end().await? {
-            Ok(Answer::Called(outcome)) => {
-                output::answer(outcome, self.limits.result).map_err(|failure| ledger.explain(failure))
-            }
-            Ok(Answer::Listed(_)) => {
-                Err(ToolFailure::Host("a call was answered with a list of tools".into()))
-            }
+        });
+        match run.end().await.map_err(ToolFailure::Host)? {
+            Ok(outcome) => output::answer(outcome, limits.result).map_err(|failure| ledger.explain(failure)),
             Err(Stopped::Cancelled) => Err(ToolFailure::Cancelled),
             Err(Stopped::Error(error)) => Err(self.failure(call, &error, ledger)),
         }
     }
 
     fn failure(&self, call: &ToolCall, error: &wasmtime::Error, ledger: &Ledger) -> ToolFailure {
-        let failure = classify(error, &self.limits, ledger);
+        let failure = classify(error, &self.sandbox.limits, ledger);
+        metric::failed(&self.sandbox.name, &failure);
         tracing::warn!(
             component = self.manifest().name.as_str(),
             tool = call.tool,
@@ -184,16 +167,17 @@ impl Component {
 
     /// Waits for a place of this component and one of the host.
     async fn place(&self, budget: &Budget) -> Result<[OwnedSemaphorePermit; 2], ToolFailure> {
-        let both = [&self.places, &self.shared.places];
+        let shared = &self.sandbox.shared.places;
+        let both = [&self.places, shared];
         if let [Ok(own), Ok(shared)] = both.map(|places| Arc::clone(places).try_acquire_owned()) {
             return if self.stop.is_cancelled() { Err(ToolFailure::Cancelled) } else { Ok([own, shared]) };
         }
-        let queue = self.limits.queue;
+        let queue = self.sandbox.limits.queue;
         let _waiting = Waiting::enter(&self.waiting, queue)
             .ok_or(ToolFailure::LimitReached { limit: Limit::Queue, value: queue as u64 })?;
         let acquire = async {
             let own = Arc::clone(&self.places).acquire_owned().await;
-            let shared = Arc::clone(&self.shared.places).acquire_owned().await;
+            let shared = Arc::clone(shared).acquire_owned().await;
             own.and_then(|own| Ok([own, shared?]))
         };
         tokio::select! {
@@ -206,42 +190,12 @@ impl Component {
             permits = acquire => permits.map_err(|_| ToolFailure::Host("the host is closed".into())),
         }
     }
-
-    fn state(&self, call: &ToolCall, ledger: &Arc<Ledger>) -> State {
-        State::new(Parts {
-            ledger: Arc::clone(ledger),
-            files: Files::new(Arc::clone(&self.mounts), call.caller.role, Arc::clone(ledger)),
-            settings: Arc::clone(&self.settings),
-            principal: self.principal.clone(),
-            key_value: Arc::clone(&self.shared.key_value),
-            kv_quota: self.deployment.kv_quota,
-            requested_credentials: Arc::clone(&self.requested_credentials),
-            door: self.deployment.door.clone(),
-            memory: self.limits.memory,
-            handles: self.limits.handles,
-        })
-    }
-
-    /// Takes secrets out of what the component writes: all of them, since its log is read by whoever reads the log.
-    fn redact(&self) -> Redact {
-        let snapshot = self.deployment.secrets.snapshot();
-        let mut kept = lock(&self.redactor);
-        let redactor = match &*kept {
-            Some(redactor) if redactor.generation() == snapshot.generation => Arc::clone(redactor),
-            _ => {
-                let redactor = Arc::new(Redactor::new(&snapshot, RedactorScope::All));
-                *kept = Some(Arc::clone(&redactor));
-                redactor
-            }
-        };
-        Arc::new(move |text| redactor.redact(text).into_owned())
-    }
 }
 
 #[async_trait]
 impl ToolProvider for Component {
     fn principal(&self) -> Principal {
-        self.principal.clone()
+        self.sandbox.principal.clone()
     }
 
     fn digest(&self) -> Option<Digest> {
@@ -273,19 +227,18 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A run on the guests' threads. Stopped when nobody waits for it any more.
-struct Running<T>(JoinHandle<T>);
-
-impl<T> Running<T> {
-    async fn end(mut self) -> Result<T, ToolFailure> {
-        (&mut self.0)
-            .await
-            .map_err(|error| ToolFailure::Host(format!("the host failed while a component ran: {error}")))
-    }
+/// A call of one tool.
+struct Call {
+    pre: ToolComponentPre<State>,
+    tool: String,
+    arguments: String,
 }
 
-impl<T> Drop for Running<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Work for Call {
+    type Answer = Result<tools::Outcome, tools::ToolError>;
+
+    async fn run(self, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
+        let component = self.pre.instantiate_async(&mut *store).await?;
+        component.openpact_tool_tools().call_call_tool(store, &self.tool, &self.arguments).await
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use openpact_bindings::v0_1_0::ToolComponentPre;
+use openpact_bindings::v0_1_0::exports::openpact::tool::tools;
 use openpact_model::id::{ComponentName, TurnId};
 use openpact_model::principal::Principal;
 use openpact_model::role::Role;
 use openpact_model::tool::ToolSpec;
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 
-use crate::call::{self, Answer, Budget, Job, Stopped};
+use crate::call::{self, Budget, Stopped, Work};
 use crate::deployment::Limits;
 use crate::error::Error;
 use crate::failure::classify;
@@ -42,6 +44,8 @@ pub(crate) fn run(shared: &Arc<Shared>, pre: ToolComponentPre<State>) -> Result<
         door: None,
         memory: limits.memory,
         handles: limits.handles,
+        inbox: None,
+        pure: false,
     });
     let meter = Arc::new(Meter::default());
     let budget = Budget {
@@ -53,21 +57,47 @@ pub(crate) fn run(shared: &Arc<Shared>, pre: ToolComponentPre<State>) -> Result<
         cancel: CancellationToken::new(),
         stop: CancellationToken::new(),
     };
+    let run = Metered::new(meter, call::run(shared.engine.clone(), state, budget, List { pre }));
+    let failed = |error: &wasmtime::Error| refuse(classify(error, &limits, &ledger).to_string());
+    match wait(shared, run) {
+        Some(Ok(tools)) => output::listed(tools).map_err(refuse),
+        None => Err(refuse(LOST.into())),
+        Some(Err(Stopped::Cancelled)) => Err(refuse("it was stopped".into())),
+        Some(Err(Stopped::Error(error))) => Err(failed(&error)),
+    }
+}
+
+/// What is said of a run of which nothing came.
+pub(crate) const LOST: &str = "the host failed while it ran; see the log";
+
+/// Runs `task` on the guests' threads when there is a place for an instance, and blocks until its end; `None` where it
+/// panicked.
+pub(crate) fn wait<T: Send + 'static>(
+    shared: &Shared,
+    task: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
     let places = Arc::clone(&shared.places);
-    let run = Metered::new(meter, call::run(shared.engine.clone(), pre, state, budget, Job::List));
     let (sender, receiver) = sync_channel(1);
     // A channel of the standard library, so that it can be waited for with and without an async runtime around.
     shared.runtime.spawn(async move {
         let place = places.acquire_owned().await;
-        let result = run.await;
+        let result = task.await;
         drop(place);
         drop(sender.send(result));
     });
-    let failed = |error: &wasmtime::Error| refuse(classify(error, &limits, &ledger).to_string());
-    match receiver.recv() {
-        Ok(Ok(Answer::Listed(tools))) => output::listed(tools).map_err(refuse),
-        Ok(Ok(Answer::Called(_))) | Err(_) => Err(refuse("the host failed while it ran; see the log".into())),
-        Ok(Err(Stopped::Cancelled)) => Err(refuse("it was stopped".into())),
-        Ok(Err(Stopped::Error(error))) => Err(failed(&error)),
+    receiver.recv().ok()
+}
+
+/// The question for the tools.
+struct List {
+    pre: ToolComponentPre<State>,
+}
+
+impl Work for List {
+    type Answer = Vec<tools::Tool>;
+
+    async fn run(self, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
+        let component = self.pre.instantiate_async(&mut *store).await?;
+        component.openpact_tool_tools().call_list_tools(store).await
     }
 }

@@ -50,7 +50,7 @@ fn settings(strategy: InstanceAllocationStrategy) -> wasmtime::Config {
 }
 
 fn pool(config: &Config) -> PoolingAllocationConfig {
-    let instances = config.max_instances;
+    let instances = config.max_instances.saturating_add(config.max_loops);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_stacks(instances)

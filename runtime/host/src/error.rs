@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use openpact_packages::manifest::Kind;
+
 /// What went wrong before any call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,6 +35,32 @@ pub enum Error {
         /// What does not fit.
         #[source]
         source: wasmtime::Error,
+    },
+    /// It is of the other kind.
+    #[error("the component '{name}' is a component of the kind {is}, and cannot be used as {wanted}")]
+    Kind {
+        /// The component.
+        name: String,
+        /// What it is.
+        is: Kind,
+        /// What it was to be used as.
+        wanted: Kind,
+    },
+    /// The component wants connections that the host does not give.
+    #[error(
+        "the component '{name}' needs WebSocket connections, which this version of OpenPact does not give to components"
+    )]
+    Websocket {
+        /// The component.
+        name: String,
+    },
+    /// What an adapter says about itself is not usable.
+    #[error("the adapter '{name}' does not tell what it is: {why}")]
+    Adapter {
+        /// The component.
+        name: String,
+        /// What it said or did instead.
+        why: String,
     },
     /// A limit that the deployment asks for lies outside what the host was configured for.
     #[error(
@@ -66,6 +94,14 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The name belongs to the program itself.
+    #[error(
+        "no component may be called '{name}': people who write at the terminal and clients of MCP are known by such names; its author has to give it another"
+    )]
+    Reserved {
+        /// The name.
+        name: String,
     },
     /// A component was asked for its tools and gave no usable answer.
     #[error("the component does not tell its tools: {why}")]

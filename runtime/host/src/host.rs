@@ -1,23 +1,27 @@
 //! The host: one engine, its threads, and the way from a verified package to a component.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openpact_model::clock::Clock;
 use openpact_model::id::Digest;
 use openpact_model::port::KeyValue;
 use openpact_model::tool::ToolSpec;
 use openpact_packages::Verified;
+use openpact_packages::manifest::Kind;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use openpact_bindings::v0_1_0::ToolComponentPre;
+use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
 
+use crate::adapter::{self, Adapter};
 use crate::cache::Cache;
 use crate::component::Component;
-use crate::config::{Config, Ports};
-use crate::deployment::Deployment;
+use crate::config::{Config, Ports, Share};
+use crate::deployment::{Deployment, Limits};
 use crate::engine::{self, Ticker};
 use crate::error::Error;
 use crate::filesystem::Spaces;
@@ -29,6 +33,13 @@ const SPARE_INSTANCES: u32 = 2;
 
 /// Threads for blocking work on files at most; more calls wait.
 const BLOCKING_THREADS: usize = 64;
+
+/// What making an instance and dropping it may take on a busy machine.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// The names under which the program itself speaks to people: the terminal, and clients of MCP. A component of such a
+/// name would be taken for them.
+const RESERVED: [&str; 2] = ["terminal", "mcp"];
 
 /// Runs components. Cheap to clone; the threads end with the last clone and the last component.
 #[derive(Clone)]
@@ -44,10 +55,15 @@ pub(crate) struct Shared {
     pub(crate) spaces: Arc<Spaces>,
     /// One permit for each instance that may live.
     pub(crate) places: Arc<Semaphore>,
+    /// One permit for each receive loop that may live. They live for weeks, and take no place from anything else.
+    pub(crate) loops: Arc<Semaphore>,
+    pub(crate) place_wait: Duration,
     pub(crate) runtime: Threads,
+    pub(crate) loop_share: Share,
     max_memory: u64,
     cache: Option<Cache>,
     linker: Linker<State>,
+    adapter_linker: Linker<State>,
     _ticker: Ticker,
 }
 
@@ -55,6 +71,7 @@ impl Host {
     pub(crate) fn start(config: Config, ports: Ports) -> Result<Self, Error> {
         let engine = engine::build(&config)?;
         let linker = linker::build(&engine)?;
+        let adapter_linker = linker::build_for_adapters(&engine)?;
         let ticker = Ticker::start(&engine, config.epoch_tick)?;
         let runtime = Threads::start(config.guest_threads)?;
         let places = config.max_instances.saturating_sub(SPARE_INSTANCES).max(1) as usize;
@@ -66,10 +83,14 @@ impl Host {
             key_value: ports.key_value,
             spaces: Arc::new(Spaces::new()),
             places: Arc::new(Semaphore::new(places)),
+            loops: Arc::new(Semaphore::new(config.max_loops.max(1) as usize)),
+            place_wait: config.place_wait,
             runtime,
+            loop_share: config.loop_share,
             max_memory: config.max_memory,
             cache,
             linker,
+            adapter_linker,
             _ticker: ticker,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -82,9 +103,30 @@ impl Host {
     /// When the code does not fit this host, or the deployment cannot be had.
     pub fn load(&self, package: &Arc<Verified>, deployment: Deployment) -> Result<Arc<Component>, Error> {
         let name = package.manifest().name.as_str();
-        self.shared.admit(name, &deployment)?;
-        let pre = self.shared.prepare(name, package.digest(), package.bytes())?;
+        let component = self.shared.prepare(package, Kind::Tool, &deployment)?;
+        let pre = self.shared.link(name, &component)?;
         Component::new(Arc::clone(&self.shared), package, pre, deployment).map(Arc::new)
+    }
+
+    /// Makes a chat adapter ready, and asks it what it is. Takes as long as [`Host::load`], and blocks.
+    ///
+    /// # Errors
+    /// As [`Host::load`], and when what the adapter says about itself makes no sense.
+    pub fn load_adapter(
+        &self,
+        package: &Arc<Verified>,
+        deployment: Deployment,
+    ) -> Result<Arc<Adapter>, Error> {
+        let name = package.manifest().name.as_str();
+        let component = self.shared.prepare(package, Kind::Adapter, &deployment)?;
+        let pre = self.shared.link_adapter(name, &component)?;
+        Adapter::new(&self.shared, package, pre, deployment).map(Arc::new)
+    }
+
+    /// The longest time in which a call of an adapter with those limits ends, its wait for a place included. Whoever
+    /// gives up earlier cannot know whether the platform was asked.
+    pub fn adapter_patience(&self, limits: &Limits) -> Duration {
+        self.shared.place_wait.saturating_add(adapter::talk(limits)).saturating_add(MARGIN)
     }
 
     /// Asks the guest in `wasm` for its tools, with nothing granted. The code need not be verified, and what was
@@ -111,16 +153,40 @@ impl Shared {
         Ok(())
     }
 
-    fn prepare(&self, name: &str, digest: Digest, bytes: &[u8]) -> Result<ToolComponentPre<State>, Error> {
+    /// The native code of a package, if it is a `kind` and the host can give what its deployment promises.
+    fn prepare(
+        &self,
+        package: &Verified,
+        kind: Kind,
+        deployment: &Deployment,
+    ) -> Result<wasmtime::component::Component, Error> {
+        let manifest = package.manifest();
+        if manifest.kind != kind {
+            let name = manifest.name.to_string();
+            return Err(Error::Kind { name, is: manifest.kind, wanted: kind });
+        }
+        if RESERVED.contains(&manifest.name.as_str()) {
+            return Err(Error::Reserved { name: manifest.name.to_string() });
+        }
+        self.admit(manifest.name.as_str(), deployment)?;
+        self.native(manifest.name.as_str(), package.digest(), package.bytes())
+    }
+
+    fn native(
+        &self,
+        name: &str,
+        digest: Digest,
+        bytes: &[u8],
+    ) -> Result<wasmtime::component::Component, Error> {
         let kept = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest));
         if let Some(component) = kept {
-            return self.link(name, &component);
+            return Ok(component);
         }
         let component = self.compile(name, bytes)?;
         if let Some(cache) = &self.cache {
             cache.store(digest, &component);
         }
-        self.link(name, &component)
+        Ok(component)
     }
 
     fn compile(&self, name: &str, bytes: &[u8]) -> Result<wasmtime::component::Component, Error> {
@@ -136,6 +202,20 @@ impl Shared {
         self.linker
             .instantiate_pre(component)
             .and_then(ToolComponentPre::new)
+            .map_err(|source| Error::Interface { name: name.to_owned(), source })
+    }
+
+    fn link_adapter(
+        &self,
+        name: &str,
+        component: &wasmtime::component::Component,
+    ) -> Result<AdapterComponentPre<State>, Error> {
+        if linker::wants_websocket(component, &self.engine) {
+            return Err(Error::Websocket { name: name.to_owned() });
+        }
+        self.adapter_linker
+            .instantiate_pre(component)
+            .and_then(AdapterComponentPre::new)
             .map_err(|source| Error::Interface { name: name.to_owned(), source })
     }
 }

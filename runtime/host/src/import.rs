@@ -3,6 +3,8 @@
 pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod http;
+pub(crate) mod inbox;
 pub(crate) mod kv;
 pub(crate) mod log;
+pub(crate) mod progress;
 pub(crate) mod settings;

@@ -1,19 +1,28 @@
-//! What is noted about one call while it runs, and outlives its instance.
+//! What is noted about one call, or one run without an end, while it lasts; it outlives its instance.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use openpact_model::clock::Clock;
 use openpact_model::tool::{Limit, ToolFailure};
 
+use crate::bucket::Bucket;
 use crate::failure::LimitHit;
 use crate::stdio::{Capture, Level};
 
-/// The record of one call.
+/// The record of one instance.
 pub(crate) struct Ledger {
     peak_memory: AtomicU64,
     requests: AtomicU32,
     capture: Arc<Mutex<Capture>>,
     refused: Mutex<Option<Refusal>>,
+    /// Of a run without an end: what it may ask of the network in a time, in place of a number for its life.
+    pace: Option<Pace>,
+}
+
+struct Pace {
+    requests: Mutex<Bucket>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The first thing that the host refused a guest with an ordinary error. When the guest then gives up, this is why.
@@ -27,9 +36,24 @@ enum Refusal {
 /// HTTP requests that one call may attempt. Each one costs the host a line in the audit log, and is granted or not.
 pub(crate) const MAX_REQUESTS: u32 = 500;
 
+/// HTTP requests for each second of a run without an end; as many as a call may make are possible at once.
+const REQUESTS_PER_SECOND: u64 = 10;
+
 impl Ledger {
     pub(crate) fn new(capture: Capture) -> Self {
+        Self::with(capture, None)
+    }
+
+    /// For a run without an end.
+    pub(crate) fn lasting(capture: Capture, clock: Arc<dyn Clock>) -> Self {
+        let most = u64::from(MAX_REQUESTS);
+        let requests = Mutex::new(Bucket::full(REQUESTS_PER_SECOND, most, clock.monotonic()));
+        Self::with(capture, Some(Pace { requests, clock }))
+    }
+
+    fn with(capture: Capture, pace: Option<Pace>) -> Self {
         Self {
+            pace,
             peak_memory: AtomicU64::new(0),
             requests: AtomicU32::new(0),
             capture: Arc::new(Mutex::new(capture)),
@@ -54,6 +78,9 @@ impl Ledger {
     /// One more HTTP request; whether it may be tried at all.
     pub(crate) fn request(&self) -> bool {
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        if self.pace.is_some() {
+            return true;
+        }
         if before == MAX_REQUESTS {
             let text =
                 format!("more than {MAX_REQUESTS} HTTP requests in one call: the rest is denied unasked");
@@ -63,6 +90,28 @@ impl Ledger {
             lock(&self.refused).get_or_insert(Refusal::Requests);
         }
         before < MAX_REQUESTS
+    }
+
+    /// Waits until a run without an end may make its next request; a call never waits.
+    pub(crate) async fn pace(&self) {
+        let Some(pace) = &self.pace else { return };
+        loop {
+            let taken = lock(&pace.requests).take(pace.clock.monotonic());
+            let Err(wait) = taken else { return };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// A request was let through. In a run without an end, what was refused before it explains nothing any more.
+    pub(crate) fn let_through(&self) {
+        if self.pace.is_some() {
+            *lock(&self.refused) = None;
+        }
+    }
+
+    /// Whether the last thing of note was that a grant was missing.
+    pub(crate) fn was_denied(&self) -> bool {
+        matches!(*lock(&self.refused), Some(Refusal::Denied | Refusal::Requests))
     }
 
     pub(crate) fn requests(&self) -> u32 {
@@ -93,6 +142,10 @@ impl Ledger {
     pub(crate) fn explain(&self, failure: ToolFailure) -> ToolFailure {
         let own_words =
             matches!(failure, ToolFailure::Failed(_) | ToolFailure::Unavailable(_) | ToolFailure::Broken(_));
+        if self.pace.is_some() {
+            // What was refused may lie weeks back.
+            return failure;
+        }
         match *lock(&self.refused) {
             Some(Refusal::Limit(hit)) if own_words => hit.into(),
             Some(Refusal::Denied) if own_words => {
@@ -127,6 +180,31 @@ mod tests {
         assert_eq!(ledger.explain(failed), ToolFailure::Denied(told.into()));
         let noted = "more than 500 HTTP requests in one call: the rest is denied unasked";
         assert_eq!(ledger.capture().finish(), [noted], "once");
+    }
+
+    #[tokio::test]
+    async fn a_run_without_an_end_has_a_rate_in_place_of_a_number() {
+        let clock = Arc::new(openpact_model::clock::SystemClock);
+        let ledger = Ledger::lasting(Capture::for_tests(100), clock);
+        for _ in 0..MAX_REQUESTS {
+            assert!(ledger.request());
+            ledger.pace().await;
+        }
+        assert!(ledger.request(), "one more than a call may make");
+        let pace = ledger.pace.as_ref().unwrap();
+        let taken = lock(&pace.requests).take(pace.clock.monotonic());
+        assert!(taken.is_err(), "it has to wait: {taken:?}");
+    }
+
+    #[test]
+    fn what_was_refused_long_ago_explains_nothing() {
+        let ledger = Ledger::lasting(Capture::for_tests(100), Arc::new(openpact_model::clock::SystemClock));
+        ledger.denied();
+        assert!(ledger.was_denied());
+        let broken = ToolFailure::Broken("trap".into());
+        assert_eq!(ledger.explain(broken.clone()), broken);
+        ledger.let_through();
+        assert!(!ledger.was_denied(), "a later request went through");
     }
 
     #[test]

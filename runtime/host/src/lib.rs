@@ -7,6 +7,9 @@
 //! One file for each interface that a component may import: `import`, and `filesystem` for `wasi:filesystem`, which
 //! is our own door to the files instead of the stock one.
 
+mod adapter;
+mod allowance;
+mod bucket;
 mod cache;
 mod call;
 mod component;
@@ -23,14 +26,19 @@ mod ledger;
 mod limiter;
 mod linker;
 mod meter;
+mod metric;
 mod name;
 mod output;
+mod redaction;
 mod report;
+mod sandbox;
 mod state;
 mod stdio;
+mod throttle;
 
+pub use adapter::Adapter;
 pub use component::Component;
-pub use config::{Config, Ports};
+pub use config::{Config, Ports, Share};
 pub use deployment::{Access, Deployment, FileRule, Limits, Mount, Scope};
 pub use error::Error;
 pub use host::Host;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openpact_bindings::v0_1_0::exports::openpact::tool::tools;
-use openpact_model::tool::{Content, Effects, Limit, Reads, ToolFailure, ToolOutput, ToolSpec, Writes};
+use openpact_model::tool::{Body, Content, Effects, Limit, Reads, ToolFailure, ToolOutput, ToolSpec, Writes};
 use serde_json::Value;
 
 /// The longest text in characters of a tool's own error.
@@ -36,6 +36,14 @@ fn size(outcome: &tools::Outcome) -> u64 {
             + match piece {
                 tools::Content::Text(text) | tools::Content::Json(text) => text.len(),
                 tools::Content::Image(image) => image.data.len() + image.media_type.len(),
+                tools::Content::Audio(audio) => audio.data.len() + audio.media_type.len(),
+                tools::Content::Embedded(embedded) => {
+                    let body = match &embedded.body {
+                        tools::Body::Text(text) => text.len(),
+                        tools::Body::Blob(data) => data.len(),
+                    };
+                    embedded.uri.len() + embedded.media_type.as_ref().map_or(0, String::len) + body
+                }
                 tools::Content::ResourceLink(link) => {
                     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
                     link.uri.len()
@@ -61,6 +69,17 @@ fn piece(piece: tools::Content) -> Result<Content, ToolFailure> {
             name: link.name,
             description: link.description,
             media_type: link.media_type,
+        },
+        tools::Content::Audio(audio) => {
+            Content::Audio { data: STANDARD.encode(audio.data), media_type: audio.media_type }
+        }
+        tools::Content::Embedded(embedded) => Content::Embedded {
+            uri: embedded.uri,
+            media_type: embedded.media_type,
+            body: match embedded.body {
+                tools::Body::Text(text) => Body::Text(text),
+                tools::Body::Blob(data) => Body::Blob(STANDARD.encode(data)),
+            },
         },
     })
 }

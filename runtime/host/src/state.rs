@@ -1,17 +1,21 @@
 //! What lives in the store of one instance.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openpact_egress as egress;
 use openpact_egress::credential::References;
 use openpact_model::port::KeyValue;
 use openpact_model::principal::Principal;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::random::Deterministic;
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::filesystem::Files;
 use crate::import::http::Hooks;
+use crate::import::inbox::Inbox;
+use crate::import::progress::Reports;
 use crate::import::settings::Settings;
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
@@ -32,6 +36,11 @@ pub(crate) struct State {
     pub(crate) kv_quota: u64,
     pub(crate) requested_credentials: Arc<[String]>,
     pub(crate) references: Option<Arc<References>>,
+    /// Where a receive loop delivers; nothing else has one.
+    pub(crate) inbox: Option<Inbox>,
+    pure: bool,
+    /// Who wants to know how far the call is; nobody, unless set after this was made.
+    pub(crate) progress: Reports,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -49,20 +58,30 @@ pub(crate) struct Parts {
     pub(crate) door: Option<Arc<egress::Door>>,
     pub(crate) memory: u64,
     pub(crate) handles: usize,
+    pub(crate) inbox: Option<Inbox>,
+    /// Whether no import may be used, so that one question has one answer.
+    pub(crate) pure: bool,
 }
+
+/// A guest used something in a function that may not use it.
+#[derive(Debug, thiserror::Error)]
+#[error("it used {0} in a function that may not use it")]
+pub(crate) struct Forbidden(pub(crate) &'static str);
 
 impl State {
     pub(crate) fn new(parts: Parts) -> Self {
         let stream = |channel| Stream { capture: parts.ledger.shared_capture(), channel };
         // Nothing is inherited: no environment, no arguments, no standard input, no sockets, no names, no folders.
-        let wasi = WasiCtx::builder()
-            .stdout(stream(Channel::Output))
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(stream(Channel::Output))
             .stderr(stream(Channel::Error))
             .max_random_size(MAX_RANDOM)
             .allow_tcp(false)
             .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .build();
+            .allow_ip_name_lookup(false);
+        if parts.pure {
+            stand_still(&mut wasi);
+        }
         let mut table = ResourceTable::new();
         table.set_max_capacity(parts.handles);
         let references = parts.door.as_ref().map(|door| Arc::new(door.credentials()));
@@ -79,9 +98,51 @@ impl State {
             kv_quota: parts.kv_quota,
             requested_credentials: parts.requested_credentials,
             references,
-            wasi,
+            progress: Reports::default(),
+            inbox: parts.inbox,
+            pure: parts.pure,
+            wasi: wasi.build(),
             http: WasiHttpCtx::new(),
         }
+    }
+}
+
+impl State {
+    /// Whether the guest may use `interface` now; a trap where not.
+    pub(crate) fn usable(&self, interface: &'static str) -> wasmtime::Result<()> {
+        if self.pure { Err(wasmtime::Error::new(Forbidden(interface))) } else { Ok(()) }
+    }
+}
+
+/// A world in which nothing changes: one time, one row of random bytes.
+fn stand_still(wasi: &mut WasiCtxBuilder) {
+    wasi.wall_clock(Still)
+        .monotonic_clock(Still)
+        .secure_random(Deterministic::new(vec![0x5a]))
+        .insecure_random(Deterministic::new(vec![0x5a]))
+        .insecure_random_seed(0);
+}
+
+/// A clock that shows 1970-01-01T00:00:00Z for ever.
+struct Still;
+
+impl HostWallClock for Still {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl HostMonotonicClock for Still {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
     }
 }
 

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use openpact_model::clock::Clock;
 use openpact_model::id::{ComponentName, TurnId};
 use openpact_model::text::one_line;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::allowance::Allowance;
 use crate::ledger::lock;
+use crate::metric;
 
 /// The longest line in characters; the rest is cut.
 const MAX_LINE: usize = 8 * 1024;
@@ -55,19 +58,30 @@ pub(crate) type Redact = Arc<dyn Fn(&str) -> String + Send + Sync>;
 pub(crate) struct Capture {
     source: Source,
     redact: Redact,
-    budget: usize,
+    allowance: Allowance,
     dropped: u64,
+    /// Empty for a guest without an end.
     lines: Vec<String>,
     pending: [Vec<u8>; 2],
     tail: Vec<u8>,
 }
 
 impl Capture {
+    /// For one call, which may write `budget` bytes.
     pub(crate) fn new(source: Source, budget: usize, redact: Redact) -> Self {
+        Self::with(source, Allowance::Once(budget), redact)
+    }
+
+    /// For a guest without an end, which may write `burst` bytes at once. Nothing of it is kept here.
+    pub(crate) fn lasting(source: Source, burst: usize, redact: Redact, clock: Arc<dyn Clock>) -> Self {
+        Self::with(source, Allowance::steady(burst, clock), redact)
+    }
+
+    fn with(source: Source, allowance: Allowance, redact: Redact) -> Self {
         Self {
             source,
             redact,
-            budget,
+            allowance,
             dropped: 0,
             lines: Vec::new(),
             pending: Default::default(),
@@ -86,11 +100,16 @@ impl Capture {
 
     /// One message through `openpact:host/log`.
     pub(crate) fn message(&mut self, level: Level, text: &str) {
-        if self.budget == 0 {
+        if self.allowance.left() == 0 {
             self.dropped += text.len() as u64;
             return;
         }
         self.line(level, text);
+    }
+
+    /// The text without the values of secrets.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        (self.redact)(text)
     }
 
     /// Some bytes of output.
@@ -113,11 +132,16 @@ impl Capture {
     pub(crate) fn finish(&mut self) -> Vec<String> {
         self.end_line(Channel::Output);
         self.end_line(Channel::Error);
-        if self.dropped > 0 {
-            let text = format!("{} more bytes of output were dropped", std::mem::take(&mut self.dropped));
-            self.emit(Level::Warn, text);
-        }
+        self.tell_dropped();
         std::mem::take(&mut self.lines)
+    }
+
+    fn tell_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            metric::dropped(&self.source.component, dropped);
+            self.emit(Level::Warn, format!("{dropped} more bytes of output were dropped"));
+        }
     }
 
     /// What a panic said on standard error: its message with its place.
@@ -132,9 +156,10 @@ impl Capture {
     }
 
     fn append(&mut self, channel: Channel, bytes: &[u8]) {
+        let left = self.allowance.left();
         let pending = &mut self.pending[channel as usize];
         // Room for the budget alone: a line without an end must not fill the host's memory.
-        let room = self.budget.min(MAX_LINE * 4).saturating_sub(pending.len()).min(bytes.len());
+        let room = left.min(MAX_LINE * 4).saturating_sub(pending.len()).min(bytes.len());
         pending.extend_from_slice(&bytes[..room]);
         self.dropped += (bytes.len() - room) as u64;
     }
@@ -151,14 +176,20 @@ impl Capture {
 
     fn line(&mut self, level: Level, text: &str) {
         let shown = one_line(&(self.redact)(text), MAX_LINE);
-        let kept = shown.len().min(self.budget);
-        self.budget = self.budget.saturating_sub(kept + LINE_BYTES);
+        let kept = shown.len().min(self.allowance.left());
+        if kept > 0 && !self.allowance.keeps() {
+            // There is room again, so this is the time to tell.
+            self.tell_dropped();
+        }
+        self.allowance.spend(kept + LINE_BYTES);
         if kept == shown.len() {
             self.emit(level, shown);
         } else {
             let end = (0..=kept).rev().find(|end| shown.is_char_boundary(*end)).unwrap_or_default();
             self.dropped += (shown.len() - end) as u64;
-            self.emit(level, shown[..end].to_owned());
+            if end > 0 || self.allowance.keeps() {
+                self.emit(level, shown[..end].to_owned());
+            }
         }
     }
 
@@ -172,7 +203,9 @@ impl Capture {
             Level::Warn => tracing::warn!(target: "guest", component, turn, "{line}"),
             Level::Error => tracing::error!(target: "guest", component, turn, "{line}"),
         }
-        self.lines.push(line);
+        if self.allowance.keeps() {
+            self.lines.push(line);
+        }
     }
 }
 
@@ -266,6 +299,21 @@ mod tests {
         }
         assert!(capture.pending[0].capacity() < 10_000);
         assert_eq!(capture.finish(), ["x".repeat(100), "999900 more bytes of output were dropped".into()]);
+    }
+
+    #[test]
+    fn a_guest_without_an_end_leaves_nothing_behind() {
+        let source = Capture::for_tests(0).source;
+        let clock = Arc::new(openpact_model::clock::SystemClock);
+        let mut capture = Capture::lasting(source, 4096, Arc::new(str::to_owned), clock);
+        for _ in 0..10_000 {
+            capture.message(Level::Info, "a line of text");
+            capture.write(Channel::Error, b"another line of text\n");
+        }
+        assert!(capture.dropped > 100_000, "past its burst nothing is taken: {}", capture.dropped);
+        assert_eq!((capture.lines.capacity(), capture.pending[1].len()), (0, 0));
+        assert!(capture.tail.capacity() < 3 * TAIL);
+        assert_eq!(capture.finish(), [""; 0]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! system's clock and [`random`] its random source.
 
 pub mod audit;
+pub mod chat;
 pub mod clock;
 pub mod id;
 pub mod port;

@@ -1,5 +1,6 @@
 //! Tools: what they are, what they are asked and what they answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,32 @@ pub enum Content {
         /// Its media type.
         media_type: Option<String>,
     },
+    /// A sound.
+    Audio {
+        /// The bytes, base64.
+        data: String,
+        /// Its media type, such as `audio/wav`.
+        media_type: String,
+    },
+    /// A thing with an address, given whole.
+    Embedded {
+        /// Where it is.
+        uri: String,
+        /// Its media type.
+        media_type: Option<String>,
+        /// What is in it.
+        body: Body,
+    },
+}
+
+/// What is in an embedded resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// Text.
+    Text(String),
+    /// Bytes, base64.
+    Blob(String),
 }
 
 impl Content {
@@ -140,9 +167,12 @@ impl ToolOutput {
     /// All text and JSON pieces as one text, for people and for models without structured results.
     pub fn as_text(&self) -> String {
         let pieces = self.content.iter().map(|piece| match piece {
-            Content::Text { text } => text.clone(),
+            Content::Text { text } | Content::Embedded { body: Body::Text(text), .. } => text.clone(),
             Content::Json { value } => value.to_string(),
-            Content::Image { media_type, .. } => format!("[{media_type}]"),
+            Content::Image { media_type, .. } | Content::Audio { media_type, .. } => {
+                format!("[{media_type}]")
+            }
+            Content::Embedded { uri, body: Body::Blob(_), .. } => format!("[{uri}]"),
             Content::ResourceLink { uri, name, .. } => format!("{name}: {uri}"),
         });
         pieces.collect::<Vec<_>>().join("\n")
@@ -261,6 +291,93 @@ pub struct ToolCall {
     pub deadline: Option<Duration>,
     /// Set when the turn is stopped.
     pub cancel: CancellationToken,
+    /// Who wants to know how far it is.
+    pub progress: ProgressSink,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// What is done; grows with every report.
+    pub done: f64,
+    /// What there is to do in all, where it is known.
+    pub total: Option<f64>,
+    /// What it does now, for a person.
+    pub message: Option<String>,
+}
+
+/// How important a line is that a tool logs for whoever called it. What is less than these is for the operator alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Worth knowing.
+    Info,
+    /// Something is not as it should be.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// A line that a tool logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How important it is.
+    pub level: LogLevel,
+    /// What it says.
+    pub text: String,
+}
+
+/// Takes what a tool says while it runs: reports of progress and, for who asks, lines of its log. The default drops
+/// both. The operator's log has the lines in any case.
+#[derive(Clone, Default)]
+pub struct ProgressSink {
+    progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    log: Option<Log>,
+}
+
+#[derive(Clone)]
+struct Log {
+    least: LogLevel,
+    take: Arc<dyn Fn(LogLine) + Send + Sync>,
+}
+
+impl ProgressSink {
+    /// One that calls `take` with each report. It must not block.
+    pub fn new(take: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { progress: Some(Arc::new(take)), log: None }
+    }
+
+    /// The same, and `take` is called with each line of the log from `least` on. It must not block.
+    #[must_use]
+    pub fn with_log(mut self, least: LogLevel, take: impl Fn(LogLine) + Send + Sync + 'static) -> Self {
+        self.log = Some(Log { least, take: Arc::new(take) });
+        self
+    }
+
+    /// Passes a report on.
+    pub fn report(&self, progress: Progress) {
+        if let Some(take) = &self.progress {
+            take(progress);
+        }
+    }
+
+    /// The least level of the lines that are taken; `None` where none is.
+    pub fn least(&self) -> Option<LogLevel> {
+        self.log.as_ref().map(|log| log.least)
+    }
+
+    /// Passes a line on, if somebody asked for lines of its level.
+    pub fn log(&self, line: LogLine) {
+        if let Some(log) = self.log.as_ref().filter(|log| line.level >= log.least) {
+            (log.take)(line);
+        }
+    }
+}
+
+impl std::fmt::Debug for ProgressSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_used = self.progress.is_some() || self.log.is_some();
+        f.write_str(if is_used { "ProgressSink(..)" } else { "ProgressSink(none)" })
+    }
 }
 
 /// The router's answer to whoever asked for a call. A tool's own failure is an answer too.

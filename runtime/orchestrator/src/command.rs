@@ -1,21 +1,27 @@
 //! Commands: handled here, no model involved, never behind a turn.
 
+mod approve;
 mod run;
 
+use openpact_model::chat::{CommandOption, CommandSpec};
 use openpact_model::role::Role;
 use openpact_model::text::one_line;
 
 use crate::nearest::nearest;
 
 /// The commands: name, parameters, what it does.
-const COMMANDS: [(&str, &str, &str); 8] = [
+const COMMANDS: [(&str, &str, &str); 12] = [
     ("new", "[title]", "start a new conversation"),
     ("sessions", "[page]", "list the conversations"),
     ("switch", "ID", "go on with another conversation; the beginning of its id is enough"),
     ("rename", "TITLE", "give this conversation a title"),
     ("context", "", "show the model, and how full its window is"),
     ("stop", "", "stop the running answer"),
+    ("retry", "", "answer the last message again"),
+    ("mode", "[simple|thinking|tools|full]", "choose how much of the work is shown here"),
     ("model", "[name]", "show the models, or choose one for this conversation"),
+    ("approve", "CODE [role]", "let somebody in who was told this code, as member or guest"),
+    ("deny", "CODE", "turn somebody down who was told this code"),
     ("help", "", "show this list"),
 ];
 
@@ -39,7 +45,11 @@ pub(crate) enum Command {
     Rename { title: String },
     Context,
     Stop,
+    Retry,
+    Mode { detail: Option<String> },
     Model { name: Option<String> },
+    Approve { code: String, role: Role },
+    Deny { code: String },
     Help,
 }
 
@@ -57,10 +67,10 @@ pub(crate) enum Parsed {
 impl Command {
     /// Whether it depends on no command before it, and so waits for none.
     pub(crate) fn is_immediate(&self) -> bool {
-        matches!(self, Self::Stop | Self::Help)
+        matches!(self, Self::Stop | Self::Approve { .. } | Self::Deny { .. } | Self::Help)
     }
 
-    fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::New { .. } => "new",
             Self::Sessions { .. } => "sessions",
@@ -68,16 +78,20 @@ impl Command {
             Self::Rename { .. } => "rename",
             Self::Context => "context",
             Self::Stop => "stop",
+            Self::Retry => "retry",
+            Self::Mode { .. } => "mode",
             Self::Model { .. } => "model",
+            Self::Approve { .. } => "approve",
+            Self::Deny { .. } => "deny",
             Self::Help => "help",
         }
     }
 
     /// The least role that may give it.
-    fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         match self {
-            // It decides what an answer costs.
-            Self::Model { name: Some(_) } => Role::Owner,
+            // They decide what an answer costs, and what others may do.
+            Self::Model { name: Some(_) } | Self::Approve { .. } | Self::Deny { .. } => Role::Owner,
             _ => Role::Member,
         }
     }
@@ -105,7 +119,14 @@ pub(crate) fn parse(text: &str) -> Parsed {
         "rename" => needed("TITLE").map(|title| Command::Rename { title }),
         "context" => Ok(Command::Context),
         "stop" => Ok(Command::Stop),
+        "retry" => Ok(Command::Retry),
+        "mode" => Ok(Command::Mode { detail: given() }),
+        "mode-simple" | "mode-thinking" | "mode-tools" | "mode-full" => {
+            Ok(Command::Mode { detail: name.strip_prefix("mode-").map(str::to_owned) })
+        }
         "model" => Ok(Command::Model { name: given() }),
+        "approve" => needed("CODE, and then perhaps a role").and_then(|text| approve::parse(&text)),
+        "deny" => needed("CODE").map(|code| Command::Deny { code }),
         "help" => Ok(Command::Help),
         other => Err(unknown(other)),
     };
@@ -126,6 +147,26 @@ fn unknown(name: &str) -> Parsed {
         Some(nearest) => format!("There is no command /{shown}. Did you mean /{nearest}? /help lists all."),
         None => format!("There is no command /{shown}. /help lists all."),
     })
+}
+
+/// The commands as platforms are told them.
+pub fn specs() -> Vec<CommandSpec> {
+    let option = |parameters: &str| {
+        let name = parameters.trim_matches(['[', ']']).split([' ', '|']).next().unwrap_or_default();
+        let choices = parameters.trim_matches(['[', ']']).split('|').map(str::to_owned);
+        CommandOption {
+            name: if parameters.contains('|') { "choice".to_owned() } else { name.to_ascii_lowercase() },
+            description: parameters.trim_matches(['[', ']']).to_owned(),
+            required: !parameters.starts_with('['),
+            choices: if parameters.contains('|') { choices.collect() } else { Vec::new() },
+        }
+    };
+    let spec = |(name, parameters, about): &(&str, &str, &str)| CommandSpec {
+        name: (*name).to_owned(),
+        description: (*about).to_owned(),
+        options: if parameters.is_empty() { Vec::new() } else { vec![option(parameters)] },
+    };
+    COMMANDS.iter().map(spec).collect()
 }
 
 fn help() -> String {
@@ -162,6 +203,11 @@ mod tests {
         check("/model", &Parsed::Command(Command::Model { name: None }));
         check("/model gpt-x", &Parsed::Command(Command::Model { name: Some("gpt-x".into()) }));
         check("/stop now please", &Parsed::Command(Command::Stop));
+        let approve = |role| Parsed::Command(Command::Approve { code: "K7QF-3M9T".into(), role });
+        check("/approve K7QF-3M9T", &approve(Role::Member));
+        check("/approve@our_bot K7QF-3M9T  Guest", &approve(Role::Guest));
+        check("/approve K7QF-3M9T owner", &approve(Role::Owner));
+        check("/deny K7QF 3M9T", &Parsed::Command(Command::Deny { code: "K7QF 3M9T".into() }));
         check("/rename\tA", &Parsed::Command(Command::Rename { title: "A".into() }));
     }
 
@@ -191,6 +237,10 @@ mod tests {
         wrong("/sessions 0", "number from 1 on");
         wrong("/sessions -1", "number from 1 on");
         wrong("/sessions 99999999999999999999999", "number from 1 on");
+        wrong("/approve", "/approve CODE");
+        wrong("/approve K7QF-3M9T boss", "'boss' is no role");
+        wrong("/approve K7QF-3M9T member guest", "one code");
+        wrong("/deny", "/deny CODE");
         wrong("/switch", "/switch ID");
         wrong("/rename  ", "/rename TITLE");
     }

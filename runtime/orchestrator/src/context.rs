@@ -1,7 +1,7 @@
 //! The system prompt: what the assistant is and may, who it is meant to be, and what the readers of the channel may
 //! have it know. Built from the files as they are at the moment of the turn.
 
-mod file;
+pub mod file;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

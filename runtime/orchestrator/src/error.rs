@@ -70,6 +70,27 @@ pub enum Error {
     /// The engine did not do what was asked.
     #[error("the engine could not do it")]
     Engine(#[from] openpact_engine::Error),
+    /// A message in the inbox was answered or changed meanwhile.
+    #[error("this message is done already")]
+    Done,
+    /// An adapter of that name is attached already.
+    #[error("an adapter named '{instance}' runs already; stop it first")]
+    Attached {
+        /// The name.
+        instance: String,
+    },
+    /// What is stated about people cannot be meant.
+    #[error("{why}")]
+    People {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Somebody was not let in, turned down or removed.
+    #[error(transparent)]
+    Refused(#[from] crate::people::Refusal),
+    /// What was to be recorded could not be, and so was not done.
+    #[error("the audit log could not be written")]
+    Audit(#[source] openpact_model::port::PortError),
     /// A task of ours broke.
     #[error("a part of the program broke; the log says where")]
     Panicked,

@@ -4,14 +4,18 @@
 //! for each channel, commands beside it, finds the session, builds the system prompt and passes on what the engine
 //! says. Neither knows a chat platform by name, or how a tool is executed.
 
+mod bucket;
+pub mod chat;
 mod command;
 mod context;
 mod error;
 mod interruption;
 mod lane;
 mod message;
+mod metric;
 mod nearest;
 mod orchestrator;
+pub mod people;
 pub mod router;
 mod session;
 mod source;
@@ -19,8 +23,8 @@ mod source;
 mod testing;
 mod turn;
 
-pub use command::NAMES as COMMANDS;
-pub use context::Budget;
+pub use command::{NAMES as COMMANDS, specs as command_specs};
+pub use context::{Budget, file};
 pub use error::Error;
 pub use message::{Inbound, Update, Updates};
 pub use orchestrator::{Config, Orchestrator, Ports};

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use openpact_engine::Event;
 use openpact_engine::event::ErrorKind;
+use openpact_model::id::TurnId;
 use openpact_model::role::{Audience, Channel, Role, Sender};
 use tokio::sync::mpsc;
 
@@ -20,6 +21,8 @@ pub struct Inbound {
     pub audience: Audience,
     /// What they wrote.
     pub text: String,
+    /// The id of the turn, where it was issued and stored before.
+    pub turn: Option<TurnId>,
 }
 
 /// A piece of the answer.

@@ -19,9 +19,10 @@ use crate::command::{self, Parsed};
 use crate::context::{Budget, Prompt};
 use crate::lane::{Lanes, Pushed};
 use crate::message::{Inbound, Reply, Updates};
+use crate::people::People;
 use crate::router::Router;
 use crate::turn::{self, Job};
-use crate::{Error, interruption};
+use crate::{Error, interruption, metric};
 
 const CLOSING: &str = "OpenPact is shutting down and takes no more messages; try again when it is back.";
 
@@ -63,6 +64,8 @@ pub struct Ports {
     pub engine: Arc<dyn Engine>,
     /// Who calls tools.
     pub router: Arc<Router>,
+    /// Who may speak.
+    pub people: Arc<People>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -73,20 +76,21 @@ pub struct Ports {
 
 /// Runs the turns and commands of all channels. Needs to be made and used within a tokio runtime.
 pub struct Orchestrator {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) router: Arc<Router>,
+    pub(crate) people: Arc<People>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) prompt: Arc<Prompt>,
     pub(crate) lanes: Lanes<Job>,
     pub(crate) turn_deadline: Duration,
     pub(crate) grace: Duration,
     command_deadline: Duration,
-    message_bytes: usize,
+    pub(crate) message_bytes: usize,
     accepting: AtomicBool,
     tasks: TaskTracker,
 }
@@ -98,7 +102,7 @@ impl Config {
     /// # Errors
     /// When the folder of the assistant or the store cannot be used.
     pub async fn build(self, ports: Ports) -> Result<Orchestrator, Error> {
-        let Ports { store, engine, router, clock, random: _, ai_data } = ports;
+        let Ports { store, engine, router, people, clock, random: _, ai_data } = ports;
         let (budget, prompt_clock) = (self.budget, Arc::clone(&clock));
         let opening = tokio::task::spawn_blocking(move || Prompt::open(ai_data, budget, prompt_clock));
         let prompt = Arc::new(opening.await.map_err(|_| Error::Panicked)??);
@@ -107,6 +111,7 @@ impl Config {
             store,
             engine,
             router,
+            people,
             clock,
             prompt,
             lanes: Lanes::new(self.queue.max(1)),
@@ -144,7 +149,7 @@ impl Orchestrator {
             return updates;
         }
         match command::parse(&inbound.text) {
-            Parsed::Text => shared.enqueue(Job { inbound, reply }),
+            Parsed::Text => shared.enqueue(Job { inbound, reply, stored: None }),
             Parsed::Command(command) => shared.start_command(command, inbound, reply),
             Parsed::Wrong(text) => reply.notice(text),
         }
@@ -206,6 +211,7 @@ impl Shared {
     }
 
     fn start_command(self: &Arc<Self>, command: command::Command, inbound: Inbound, reply: Reply) {
+        metric::command(command.name());
         let this = Arc::clone(self);
         if command.is_immediate() {
             self.tasks.spawn(async move { this.command(command, &inbound, &reply).await });
@@ -221,8 +227,13 @@ impl Shared {
     }
 
     async fn command(&self, command: command::Command, inbound: &Inbound, reply: &Reply) {
+        reply.notice(self.command_text(command, inbound).await);
+    }
+
+    /// What a command answers.
+    pub(crate) async fn command_text(&self, command: command::Command, inbound: &Inbound) -> String {
         let run = AssertUnwindSafe(self.run_command(command, inbound)).catch_unwind();
-        let text = match tokio::time::timeout(self.command_deadline, run).await {
+        match tokio::time::timeout(self.command_deadline, run).await {
             Ok(Ok(Ok(text))) => text,
             Ok(Ok(Err(error))) => {
                 tracing::error!(error = error.chain(), "a command failed");
@@ -235,8 +246,7 @@ impl Shared {
             Err(_late) => {
                 "That took too long and was given up; the engine does not answer. Try again later.".to_owned()
             }
-        };
-        reply.notice(text);
+        }
     }
 }
 

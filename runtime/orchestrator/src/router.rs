@@ -3,6 +3,7 @@
 
 mod arguments;
 mod call;
+mod metric;
 mod policy;
 mod rate;
 mod record;
@@ -21,19 +22,19 @@ use openpact_model::clock::Clock;
 use openpact_model::id::{SessionId, TurnId};
 use openpact_model::port::{ToolCaller, ToolProvider};
 use openpact_model::random::Random;
-use openpact_model::role::{Caller, Channel};
+use openpact_model::role::Caller;
 use openpact_model::secret::SecretSource;
 use openpact_model::tool::{ToolAnswer, ToolSpec};
 use openpact_store::Store;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use crate::Error;
 
 pub use arguments::Limits as ArgumentLimits;
 pub use policy::{Config as Policy, Lists};
 pub use rate::{Config as Rates, Rate};
-pub use turn::OpenTurn;
+pub use turn::{OpenTurn, Opening};
 
 /// Where the taint of sessions is kept in the settings.
 const TAINT_SCOPE: &str = "session-taint";
@@ -99,6 +100,8 @@ struct Shared {
     grace: Duration,
     turns: Arc<turn::Turns>,
     registry: RwLock<Arc<registry::Registry>>,
+    /// Counts how often the tools changed.
+    changes: watch::Sender<u64>,
 }
 
 impl Config {
@@ -118,6 +121,7 @@ impl Config {
             grace: self.grace,
             turns: Arc::default(),
             registry: RwLock::new(Arc::new(registry)),
+            changes: watch::Sender::default(),
             store: ports.store,
             clock: ports.clock,
             random: ports.random,
@@ -128,14 +132,8 @@ impl Config {
 
 impl Router {
     /// Opens a turn: until the returned guard is dropped, calls under its id are taken as calls of `caller`.
-    pub fn open_turn(
-        &self,
-        caller: Caller,
-        session: Option<SessionId>,
-        channel: Option<Channel>,
-        cancel: &CancellationToken,
-    ) -> OpenTurn {
-        self.shared.turns.open(&*self.shared.random, caller, session, channel, cancel)
+    pub fn open_turn(&self, opening: Opening) -> OpenTurn {
+        self.shared.turns.open(&*self.shared.random, opening)
     }
 
     /// Puts other providers in the place of those that there are. Calls that run finish with what they began with.
@@ -145,7 +143,26 @@ impl Router {
     pub fn set_providers(&self, providers: Vec<Arc<dyn ToolProvider>>) -> Result<(), Error> {
         let registry = Arc::new(registry::Registry::build(providers)?);
         *self.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        self.shared.changes.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// The tool of this name, if `caller` may use it.
+    pub fn tool(&self, caller: &Caller, name: &str) -> Option<ToolSpec> {
+        let registry = self.shared.registry();
+        let usable = registry.get(name).filter(|tool| !self.shared.disabled.is_match(&tool.spec.name));
+        let allowed = usable.filter(|tool| self.shared.policy.decide(caller, &tool.spec).is_ok());
+        allowed.map(|tool| tool.spec.clone())
+    }
+
+    /// `text` without the values of secrets, for what is shown beside the answers of tools.
+    pub fn redacted(&self, text: &str) -> String {
+        redaction::text(&self.shared.redaction.current(), text)
+    }
+
+    /// Tells whenever the tools changed. Wait with [`watch::Receiver::changed`]; the number means nothing.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
     }
 
     /// The tools that `caller` may use, in the order of their names.
@@ -200,6 +217,10 @@ impl Shared {
             return Ok(true);
         }
         let Some(session) = &turn.session else { return Ok(false) };
+        self.is_session_tainted(session).await
+    }
+
+    async fn is_session_tainted(&self, session: &SessionId) -> Result<bool, openpact_store::Error> {
         let stored = self.store.settings().get(TAINT_SCOPE, session.as_str()).await?;
         Ok(stored.is_some_and(|value| value != Value::Bool(false)))
     }
@@ -213,6 +234,10 @@ impl Shared {
     }
 
     async fn taint_session(&self, session: &SessionId) -> Result<(), openpact_store::Error> {
+        // It stays so once it is: most turns find it written.
+        if self.is_session_tainted(session).await? {
+            return Ok(());
+        }
         self.store.settings().set(TAINT_SCOPE, session.as_str(), json!(true)).await
     }
 }

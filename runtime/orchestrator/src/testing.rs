@@ -18,12 +18,16 @@ use openpact_model::port::{ToolCaller, ToolProvider};
 use openpact_model::principal::Principal;
 use openpact_model::random::SystemRandom;
 use openpact_model::role::{Audience, Caller, Channel, Role, Sender};
-use openpact_model::tool::{Effects, Reads, ToolCall, ToolFailure, ToolOutput, ToolSpec, Writes};
+use openpact_model::tool::{
+    Effects, ProgressSink, Reads, ToolCall, ToolFailure, ToolOutput, ToolSpec, Writes,
+};
 use openpact_store::{DataDirectory, Store};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+
+use crate::people::{self, People};
 
 /// A clock that stands still until it is moved.
 pub(crate) struct Hand {
@@ -71,6 +75,23 @@ impl World {
     pub(crate) async fn restart(self) -> Self {
         let Self { folder, store, clock } = self;
         store.close().await.unwrap();
+        drop(store);
+        let store = open(&folder, &clock);
+        Self { folder, store, clock }
+    }
+
+    pub(crate) async fn people(&self, config: people::Config) -> Arc<People> {
+        let ports = people::Ports {
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            random: Arc::new(SystemRandom),
+        };
+        config.build(ports).await.unwrap()
+    }
+
+    /// As after a crash in which everything that held the store is gone.
+    pub(crate) fn crash(self) -> Self {
+        let Self { folder, store, clock } = self;
         drop(store);
         let store = open(&folder, &clock);
         Self { folder, store, clock }
@@ -207,7 +228,9 @@ impl ToolProvider for Tools {
     }
 
     async fn call(&self, call: ToolCall) -> Result<ToolOutput, ToolFailure> {
-        self.calls.lock().unwrap().push(call.clone());
+        // Without the sink: it knows the router, which knows these tools.
+        let kept = ToolCall { progress: ProgressSink::default(), ..call.clone() };
+        self.calls.lock().unwrap().push(kept);
         (self.run)(call).await
     }
 }
@@ -294,6 +317,10 @@ impl Engine for Puppet {
 
     async fn messages(&self, _: &SessionId, _: Option<i64>, _: u32) -> Result<Vec<Message>, Error> {
         Ok(Vec::new())
+    }
+
+    async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error> {
+        self.store.messages().remove_after(id, after).await.map(drop).map_err(broken)
     }
 
     async fn models(&self) -> Result<Vec<Model>, Error> {

@@ -1,6 +1,8 @@
 //! One turn: find the session, build the prompt, ask the engine, pass on what it says. Ends on the engine's word, on
 //! its error or silence, on a stop, or on a deadline; never without a word to the person.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -9,12 +11,15 @@ use openpact_engine::event::ErrorKind;
 use openpact_engine::{Event, Session, Turn};
 use openpact_model::id::SessionId;
 use openpact_model::role::{Caller, Role};
+use openpact_store::inbox::Begin;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::{Empty, display};
 
 use crate::message::{Inbound, Reply};
 use crate::orchestrator::Shared;
-use crate::router::OpenTurn;
-use crate::{Error, interruption, session, source};
+use crate::router::{OpenTurn, Opening};
+use crate::{Error, interruption, metric, session, source};
 
 /// What somebody is told who stopped a turn.
 const STOPPED: &str = "Stopped.";
@@ -23,6 +28,25 @@ const STOPPED: &str = "Stopped.";
 pub(crate) struct Job {
     pub(crate) inbound: Inbound,
     pub(crate) reply: Reply,
+    /// For a message that lies in the inbox.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// What is known of a message that lies in the inbox.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stored {
+    /// Its number there.
+    pub(crate) number: i64,
+    /// The text as the model reads it, where that is more than what was typed.
+    pub(crate) said: Option<String>,
+    /// Whether it brings text of somebody else along.
+    pub(crate) is_tainted: bool,
+    /// What the model is told besides.
+    pub(crate) notes: Vec<String>,
+    /// How often it was changed while it waited.
+    pub(crate) edits: u32,
+    /// Set where no turn began because the message was changed, or done, meanwhile.
+    pub(crate) is_overtaken: Arc<AtomicBool>,
 }
 
 /// A turn that is ready for the engine.
@@ -36,64 +60,111 @@ struct Prepared {
 impl Shared {
     /// Runs one turn to its end.
     pub(crate) async fn run_turn(&self, job: &Job, cancel: CancellationToken) {
-        let Job { inbound, reply } = job;
+        // Of the highest level, so that whatever is logged within says to which turn it belongs.
+        let span =
+            tracing::error_span!("orchestrator.turn.run", channel = %job.inbound.channel, turn = Empty);
+        if let Some(turn) = &job.inbound.turn {
+            span.record("turn", display(turn));
+        }
+        let start = self.clock.monotonic();
+        let running = metric::Running::begin();
+        let outcome = self.run_prepared(job, cancel).instrument(span).await;
+        drop(running);
+        metric::ended(outcome, self.clock.since(start));
+    }
+
+    /// The turn itself; how it ended.
+    async fn run_prepared(&self, job: &Job, cancel: CancellationToken) -> &'static str {
+        let Job { inbound, reply, .. } = job;
         let start = self.clock.monotonic();
         let prepared = tokio::select! {
             biased;
             () = cancel.cancelled() => {
                 reply.error(ErrorKind::Aborted, STOPPED);
-                return;
+                return "aborted";
             }
-            prepared = tokio::time::timeout(self.turn_deadline, self.prepare(inbound, reply, &cancel)) => prepared,
+            prepared = tokio::time::timeout(self.turn_deadline, self.prepare(job, &cancel)) => prepared,
         };
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
-            Ok(Err(error)) => return failed(reply, &error),
-            Err(_late) => return reply.error(ErrorKind::Deadline, self.too_late()),
+            Ok(Err(error)) => {
+                failed(reply, &error);
+                return "refused";
+            }
+            Err(_late) => {
+                reply.error(ErrorKind::Deadline, self.too_late());
+                return "deadline";
+            }
         };
         let (id, session) = (prepared.turn.id.clone(), prepared.session.id.clone());
+        if inbound.turn.is_none() {
+            tracing::Span::current().record("turn", display(&id));
+        }
         let outcome = self.converse(prepared, inbound, reply, &cancel).await;
         let duration_ms = self.clock.since(start).as_millis();
         tracing::info!(channel = %inbound.channel, %session, turn = %id, outcome, duration_ms, "turn");
+        outcome
     }
 
-    async fn prepare(
-        &self,
-        inbound: &Inbound,
-        reply: &Reply,
-        cancel: &CancellationToken,
-    ) -> Result<Prepared, Error> {
+    async fn prepare(&self, job: &Job, cancel: &CancellationToken) -> Result<Prepared, Error> {
+        let Job { inbound, reply, stored } = job;
         let audience = inbound.effective_audience();
         let found = session::active(&self.store, &*self.engine, &inbound.channel, audience).await?;
         if let Some(notice) = found.notice {
             reply.notice(notice);
         }
         let session = found.session;
-        if inbound.role != Role::Owner {
+        if inbound.role != Role::Owner || stored.as_ref().is_some_and(|stored| stored.is_tainted) {
             // On disk before the model reads it: from here on the session holds what somebody else said.
             self.router.taint(&session.id).await?;
         }
         let interrupted = interruption::read(&self.store, &session.id).await?;
-        let notes = if interrupted.is_empty() {
-            Vec::new()
-        } else {
-            reply.notice(interruption::notice(&interrupted));
-            vec![interruption::note(&interrupted)]
-        };
+        let mut notes = stored.as_ref().map(|stored| stored.notes.clone()).unwrap_or_default();
+        if !interrupted.is_empty() {
+            // A message that lay in the inbox was answered with that itself.
+            if stored.is_none() {
+                reply.notice(interruption::notice(&interrupted));
+            }
+            notes.push(interruption::note(&interrupted));
+        }
         let caller = Caller { sender: inbound.sender.clone(), role: inbound.role, audience };
         let tools = self.router.tools_of(&caller);
-        let system = self.prompt.build(inbound.role, audience, tools, &notes).await?;
-        let place = Some(inbound.channel.clone());
-        let open = self.router.open_turn(caller, Some(session.id.clone()), place, cancel);
+        let open = self.router.open_turn(Opening {
+            session: Some(session.id.clone()),
+            channel: Some(inbound.channel.clone()),
+            id: inbound.turn.clone(),
+            ..Opening::new(caller, cancel)
+        });
+        let (system, ()) = tokio::try_join!(
+            self.prompt.build(inbound.role, audience, tools, &notes),
+            self.begin(stored.as_ref(), &open, &session.id)
+        )?;
+        let said = stored.as_ref().and_then(|stored| stored.said.as_deref()).unwrap_or(&inbound.text);
         let turn = Turn {
             id: open.id().clone(),
             system,
-            text: source::render(&inbound.channel, &inbound.sender, &inbound.text),
+            text: source::render(&inbound.channel, &inbound.sender, said),
             raw: inbound.text.clone(),
             model: None,
             cancel: cancel.clone(),
         };
-        Ok(Prepared { session, open, turn, has_interrupted: !notes.is_empty() })
+        Ok(Prepared { session, open, turn, has_interrupted: !interrupted.is_empty() })
+    }
+
+    /// Has the inbox know that the turn begins: on disk before the engine hears of it.
+    async fn begin(
+        &self,
+        stored: Option<&Stored>,
+        open: &OpenTurn,
+        session: &SessionId,
+    ) -> Result<(), Error> {
+        let Some(Stored { number, edits, is_overtaken, .. }) = stored else { return Ok(()) };
+        let (turn, session) = (open.id().clone(), session.clone());
+        if self.store.inbox().begin(&Begin { number: *number, edits: *edits, turn, session }).await? {
+            return Ok(());
+        }
+        is_overtaken.store(true, Ordering::Release);
+        Err(Error::Done)
     }
 
     async fn converse(
@@ -235,6 +306,9 @@ impl Shared {
 }
 
 fn failed(reply: &Reply, error: &Error) {
+    if matches!(error, Error::Done) {
+        return reply.error(ErrorKind::Aborted, STOPPED);
+    }
     tracing::error!(error = error.chain(), "a turn could not be run");
     reply.error(ErrorKind::Engine, error.told());
 }

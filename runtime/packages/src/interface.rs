@@ -84,6 +84,9 @@ fn check_import(manifest: &Manifest, import: Item<'_>) -> Result<(), Refusal> {
             (!requests.http.is_empty(), "state each site under [[requests.http]]")
         }
         "log" | "settings" if interface.is("openpact:host", 1) => (true, ""),
+        "progress" if interface.is("openpact:host", 1) => {
+            (manifest.kind == Kind::Tool, "only a tool has somebody who waits for it")
+        }
         "kv" if interface.is("openpact:host", 1) => {
             (requests.kv.is_some(), "state the bytes that it may store as requests.kv")
         }
@@ -94,7 +97,7 @@ fn check_import(manifest: &Manifest, import: Item<'_>) -> Result<(), Refusal> {
             !requests.credentials.is_empty() || !manifest.secret_settings().is_empty(),
             "state each credential under [[requests.credentials]]",
         ),
-        "inbox" | "types" if interface.is("openpact:chat", 1) => {
+        "inbox" | "types" | "events" | "rendering" if interface.is("openpact:chat", 1) => {
             (manifest.kind == Kind::Adapter, "only an adapter may deliver messages")
         }
         _ => return Err(unknown()),

@@ -4,6 +4,7 @@ use openpact_host::Report;
 use openpact_model::id::ComponentName;
 use openpact_model::port::{ToolCaller as _, ToolProvider as _};
 use openpact_model::role::{Audience, Caller, Role, Sender};
+use openpact_orchestrator::router::Opening;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
@@ -38,7 +39,7 @@ impl App {
             return Err(Failure::new(Code::Failed, message));
         }
         let caller = Caller { sender: owner(), role: Role::Owner, audience: Audience::Private };
-        let turn = parts.router.open_turn(caller, None, None, &CancellationToken::new());
+        let turn = parts.router.open_turn(Opening::new(caller, &CancellationToken::new()));
         let reports = parts.components.reports();
         reports.expect(turn.id());
         let answer = parts.router.call(turn.id(), &full, arguments).await;

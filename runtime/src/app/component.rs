@@ -15,6 +15,7 @@ use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretSource;
 use openpact_model::tool::{ToolCall, ToolFailure, ToolOutput, ToolSpec};
+use openpact_packages::manifest::Kind;
 use openpact_packages::{Manifest, Trust, Verified};
 
 use super::{App, grant, mount, setting};
@@ -23,6 +24,9 @@ use crate::config::limits::Call;
 use crate::control;
 use crate::control::State;
 use crate::exit::{Code, Failure, chain};
+
+/// Said of a component whose loading ended in a defect.
+pub(super) const BROKE: &str = "the program broke while it was loaded; the log says where";
 
 /// All components by name.
 pub(crate) struct Components {
@@ -40,8 +44,21 @@ pub(super) struct Component {
 
 enum Run {
     Running(Arc<Measured>),
+    /// An adapter: verified, and loaded when its platform is to be connected.
+    Adapter,
     Off,
     Failed(String),
+}
+
+/// The names of the components that come with the program and connect chat platforms.
+pub(crate) fn provider_names() -> Vec<String> {
+    let trust = Trust { publishers: vec![openpact_embedded::publisher()], ..Trust::default() };
+    let is_adapter = |embedded: &&Embedded| {
+        let verified = openpact_packages::verify(embedded.wasm.to_vec(), embedded.signature, &trust);
+        verified.is_ok_and(|verified| verified.manifest().kind == Kind::Adapter)
+    };
+    let adapters = openpact_embedded::components().iter().filter(is_adapter);
+    adapters.map(|embedded| embedded.name.to_owned()).collect()
 }
 
 /// What the components are built with.
@@ -83,6 +100,23 @@ impl Components {
         })
     }
 
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &ComponentName> {
+        self.all.keys()
+    }
+
+    /// The names of those of a kind whose signature is good.
+    pub(super) fn of_kind(&self, kind: Kind) -> Vec<ComponentName> {
+        let of = |component: &Component| component.manifest().is_some_and(|manifest| manifest.kind == kind);
+        self.all.iter().filter(|(_, component)| of(component)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The adapters that speak for owners: those that come with the program, and no other, whoever signed it.
+    pub(super) fn asserts_owner(&self) -> Vec<ComponentName> {
+        let embedded: Vec<_> = openpact_embedded::components().iter().map(|one| one.name).collect();
+        asserting(self.of_kind(Kind::Adapter), &embedded)
+    }
+
     /// Those that run, for the router.
     pub(super) fn providers(&self) -> Vec<Arc<dyn ToolProvider>> {
         let running = self.all.values().filter_map(|component| component.running());
@@ -100,10 +134,20 @@ impl Components {
     }
 }
 
+/// Those of `adapters` that come with the program.
+fn asserting(adapters: Vec<ComponentName>, embedded: &[&str]) -> Vec<ComponentName> {
+    adapters.into_iter().filter(|name| embedded.contains(&name.as_str())).collect()
+}
+
 impl Component {
     /// Its manifest, where its signature is good.
     pub(super) fn manifest(&self) -> Option<&Manifest> {
         self.verified.as_ref().map(|verified| verified.manifest())
+    }
+
+    /// The package, where its signature is good.
+    pub(super) fn verified(&self) -> Option<&Arc<Verified>> {
+        self.verified.as_ref()
     }
 
     /// Its door to the network.
@@ -114,14 +158,14 @@ impl Component {
     pub(super) fn running(&self) -> Option<&Arc<Measured>> {
         match &self.state {
             Run::Running(measured) => Some(measured),
-            Run::Off | Run::Failed(_) => None,
+            Run::Adapter | Run::Off | Run::Failed(_) => None,
         }
     }
 
     /// Why it does not run.
     pub(super) fn why(&self) -> Option<&str> {
         match &self.state {
-            Run::Running(_) => None,
+            Run::Running(_) | Run::Adapter => None,
             Run::Off => Some("the configuration switches it off ('enabled: false')"),
             Run::Failed(why) => Some(why),
         }
@@ -140,6 +184,7 @@ impl Component {
             digest: self.verified.as_ref().map(|verified| verified.digest()),
             state: match self.state {
                 Run::Running(_) => State::Running,
+                Run::Adapter => State::Ready,
                 Run::Off => State::Off,
                 Run::Failed(_) => State::Failed,
             },
@@ -170,7 +215,9 @@ impl Workshop<'_> {
                 return failed(None, format!("refused: {why}"));
             }
         };
-        if stated.enabled == Some(false) {
+        // An adapter is switched on and off while the program runs.
+        let is_tool = verified.manifest().kind == Kind::Tool;
+        if is_tool && stated.enabled == Some(false) {
             return Component { verified: Some(verified), door: None, mounts: Vec::new(), state: Run::Off };
         }
         match self.run(&name, &verified, &stated, reports).await {
@@ -196,29 +243,18 @@ impl Workshop<'_> {
         reports: Arc<Reports>,
     ) -> Result<Component, String> {
         let manifest = verified.manifest();
-        setting::check(manifest.settings.as_ref(), &manifest.secret_settings(), stated)?;
         let principal = Principal::Component(name.clone());
         let grants = build_grants(self.grants, &principal, manifest, stated)?;
         let door = self.egress.door(principal, grants);
-        let mounts = mount::mounts(&self.app.directory, &manifest.requests.files, stated)?;
-        let sentences = mounts.iter().map(mount::sentence).collect();
-        let deployment = Deployment {
-            mounts,
-            limits: limits(&self.app.config.limits.call, &stated.limits, manifest),
-            kv_quota: kv_quota(stated, manifest),
-            settings: setting::with_zone(
-                manifest.settings.as_ref(),
-                &stated.settings,
-                self.app.clock.zone().iana_name(),
-            ),
-            door: Some(Arc::clone(&door)),
-            secrets: Arc::clone(&self.secrets),
-        };
+        let deployment = deployment(self.app, manifest, stated, &door, &self.secrets)?;
+        let sentences = deployment.mounts.iter().map(mount::sentence).collect();
+        if manifest.kind == Kind::Adapter {
+            let (verified, door) = (Some(Arc::clone(verified)), Some(door));
+            return Ok(Component { verified, door, mounts: sentences, state: Run::Adapter });
+        }
         let (host, package) = (self.host.clone(), Arc::clone(verified));
         let loading = tokio::task::spawn_blocking(move || host.load(&package, deployment));
-        let loaded = loading
-            .await
-            .map_err(|_| "the program broke while it was loaded; the log says where".to_owned())?;
+        let loaded = loading.await.map_err(|_| BROKE.to_owned())?;
         let component = loaded.map_err(|error| chain(&error))?;
         let state = Run::Running(Arc::new(Measured { component, reports }));
         Ok(Component { verified: Some(Arc::clone(verified)), door: Some(door), mounts: sentences, state })
@@ -250,14 +286,60 @@ impl App {
     /// What is stated about a component: in the configuration, and else in the default grants.
     pub(super) fn stated(&self, name: &ComponentName) -> Stated {
         let default = defaults().remove(name).unwrap_or_default();
-        self.config.components.get(name).cloned().unwrap_or_default().over(default)
+        self.config().components.get(name).cloned().unwrap_or_default().over(default)
     }
 
     /// The components, as the admin sees them.
     pub(super) async fn components(&self) -> Result<Vec<control::Component>, Failure> {
         let grants = self.grants(None).await?;
-        Ok(self.parts().await?.components.show(&grants))
+        let mut all = self.parts().await?.components.show(&grants);
+        // Where no process serves, nothing runs: it is only looked at.
+        if !self.is_serving() {
+            for component in &mut all {
+                component.state = settled(component.state);
+            }
+        }
+        for provider in self.providers().await? {
+            if let Some(component) = all.iter_mut().find(|component| component.name == provider.name) {
+                component.state = provider.state;
+                component.why = (provider.state != State::Running).then_some(provider.about);
+            }
+        }
+        Ok(all)
     }
+}
+
+/// A state as it is where no process serves.
+pub(super) fn settled(state: State) -> State {
+    if state == State::Running { State::Ready } else { state }
+}
+
+/// Whether the settings fit the component.
+pub(super) fn judge_settings(manifest: &Manifest, stated: &Stated) -> Result<(), String> {
+    setting::check(manifest.settings.as_ref(), &manifest.secret_settings(), stated)
+}
+
+/// Everything that a component gets, as the configuration now says.
+pub(super) fn deployment(
+    app: &App,
+    manifest: &Manifest,
+    stated: &Stated,
+    door: &Arc<Door>,
+    secrets: &Arc<dyn SecretSource>,
+) -> Result<Deployment, String> {
+    judge_settings(manifest, stated)?;
+    let config = app.config();
+    let schema = manifest.settings.as_ref();
+    let settings = setting::with_zone(schema, &stated.settings, app.clock.zone().iana_name());
+    let channels = config.chat.providers.get(manifest.name.as_str()).map(|provider| &provider.channels);
+    Ok(Deployment {
+        mounts: mount::mounts(&app.directory, &manifest.requests.files, stated)?,
+        limits: limits(&config.limits.call, &stated.limits, manifest),
+        kv_quota: kv_quota(stated, manifest),
+        settings: setting::with_channels(schema, settings, channels),
+        door: Some(Arc::clone(door)),
+        secrets: Arc::clone(secrets),
+    })
 }
 
 /// The grants of one component, as its door takes them.
@@ -275,7 +357,7 @@ pub(super) fn build_grants(
 
 /// The limits of a call: the component's own section, else what its manifest asks for as far as that is less than
 /// what every component may have, else that.
-fn limits(call: &Call, stated: &components::Limits, manifest: &Manifest) -> Limits {
+pub(super) fn limits(call: &Call, stated: &components::Limits, manifest: &Manifest) -> Limits {
     let asked = &manifest.requests.limits;
     let places = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let memory = asked.memory.map_or(call.memory.0, |asked| asked.min(call.memory.0));
@@ -345,5 +427,17 @@ impl Reports {
         if let Some(place) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(turn) {
             *place = Some(report.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_of_others_speaks_for_no_owner() {
+        let adapters = ["telegram", "telegram-of-others"].map(|name| name.parse().unwrap());
+        let asserting = asserting(adapters.to_vec(), &["telegram", "workspace"]);
+        assert_eq!(asserting, ["telegram".parse().unwrap()]);
     }
 }

@@ -30,14 +30,15 @@ impl App {
 
     /// The engine that talks to a model, where one is configured.
     fn model_config(&self) -> Option<builtin::Config> {
-        let stated = &self.config.engine;
+        let config = self.config();
+        let stated = &config.engine;
         let (Kind::Builtin, Some(base_url), Some(model)) = (stated.kind(), &stated.base_url, &stated.model)
         else {
             return None;
         };
         Some(builtin::Config {
             fallback: stated.fallback.clone(),
-            key: secret::engine_key(&self.config).map(builtin::Key::new),
+            key: secret::engine_key(&config).map(builtin::Key::new),
             context_window: stated.context_window,
             max_output: stated.max_output_tokens,
             max_steps: stated.max_steps,
@@ -48,7 +49,7 @@ impl App {
     }
 
     fn model_grants(&self, config: &builtin::Config) -> Result<Vec<openpact_egress::Grant>, Failure> {
-        builtin::grants(config, &self.config.engine.private).map_err(|error| {
+        builtin::grants(config, &self.config().engine.private).map_err(|error| {
             let message =
                 format!("'engine.base_url' cannot be granted as '{}': {}", config.base_url, chain(&error));
             Failure::new(Code::Configuration, message)
@@ -70,18 +71,19 @@ impl App {
 
     /// Whether tools are called by hand.
     pub(crate) fn needs_no_model(&self) -> bool {
-        self.config.engine.kind() == Kind::Direct
+        self.config().engine.kind() == Kind::Direct
     }
 
     /// What the engine is, in a sentence, and what is to be done before it can answer.
     pub(crate) fn engine_about(&self) -> (String, Option<String>) {
-        let stated = &self.config.engine;
+        let config = self.config();
+        let stated = &config.engine;
         let (Kind::Builtin, Some(base_url), Some(model)) = (stated.kind(), &stated.base_url, &stated.model)
         else {
             let about = "direct: runs what is typed as !tool {json}; no model is configured".to_owned();
             return (about, Some(super::HOW_TO_CONFIGURE.to_owned()));
         };
-        let key = secret::engine_key(&self.config);
+        let key = secret::engine_key(&config);
         let shown = key.as_ref().map_or_else(|| "no key".to_owned(), |name| format!("key {name}"));
         let about = format!("builtin: model {model} at {base_url}, {shown}");
         let missing = key.filter(|name| !self.store.secrets().snapshot().entries.contains_key(name));

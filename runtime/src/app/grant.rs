@@ -37,7 +37,8 @@ impl App {
     fn stated_grants(&self) -> Result<Vec<Grant>, Failure> {
         let mut all = self.engine_grants()?;
         let defaults = super::component::defaults();
-        let origins = [(&self.config.components, "configuration"), (&defaults, "default")];
+        let config = self.config();
+        let origins = [(&config.components, "configuration"), (&defaults, "default")];
         for (components, origin) in origins {
             for (name, component) in components {
                 let principal = Principal::Component(name.clone());
@@ -61,7 +62,7 @@ impl App {
     fn is_configured(&self, principal: &Principal) -> bool {
         match principal {
             Principal::Component(name) => {
-                self.config.components.get(name).is_some_and(|stated| stated.grants.is_some())
+                self.config().components.get(name).is_some_and(|stated| stated.grants.is_some())
             }
             Principal::Engine(_) => true,
             Principal::Script(_) | Principal::Runtime => false,
@@ -125,6 +126,7 @@ impl App {
             None => drop(settings.remove(SECRETS, &key).await.map_err(Failure::failed)?),
         }
         parts.renew_grants(self, name).await?;
+        self.grants_changed(principal).await?;
         Ok(done(format!("grant {id}: {principal} may now {rule}")))
     }
 
@@ -144,6 +146,7 @@ impl App {
             parts.renew_grants(self, name).await?;
         }
         self.store.settings().remove(SECRETS, &id.to_string()).await.map_err(Failure::failed)?;
+        self.grants_changed(&row.principal).await?;
         Ok(done(format!("{} may no longer {}", row.principal, row.rule)))
     }
 }

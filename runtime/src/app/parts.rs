@@ -6,17 +6,19 @@ use std::time::Duration;
 use openpact_egress::{self as egress, Egress};
 use openpact_engine::Engine;
 use openpact_host::{self as host, Host};
+use openpact_model::chat;
 use openpact_model::id::ComponentName;
 use openpact_model::port::{AuditSink, KeyValue, ToolCaller};
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretSource;
 use openpact_orchestrator::router::{self, Router};
 use openpact_orchestrator::{self as orchestrator, Orchestrator};
+use openpact_packages::manifest::Kind;
 
 use super::component::{self, Components, Workshop};
 use super::{App, secret};
 use crate::config::tools;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, chain};
 
 /// The most threads that run components where the configuration says nothing.
 const GUEST_THREADS: usize = 4;
@@ -26,19 +28,20 @@ pub(crate) struct Parts {
     pub(super) components: Components,
     pub(super) router: Arc<Router>,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) orchestrator: Orchestrator,
+    pub(crate) orchestrator: Arc<Orchestrator>,
     /// Threads that run components.
     pub(super) guest_threads: usize,
-    /// Kept alive for the components.
-    _host: Host,
+    host: Host,
+    secrets: Arc<dyn SecretSource>,
+    pub(super) configured: Arc<secret::Configured>,
 }
 
 impl Parts {
     /// Builds everything.
     pub(super) async fn build(app: &App) -> Result<Self, Failure> {
-        let configured = secret::configured(&app.config);
-        let secrets: Arc<dyn SecretSource> =
-            Arc::new(secret::Configured::new(app.store.secrets(), configured));
+        let configured = secret::configured(&app.config());
+        let configured = Arc::new(secret::Configured::new(app.store.secrets(), configured));
+        let secrets = Arc::clone(&configured) as Arc<dyn SecretSource>;
         let egress = egress(app, Arc::clone(&secrets))?;
         let guest_threads = guest_threads(app);
         let host = sandbox(app, guest_threads)?;
@@ -46,20 +49,21 @@ impl Parts {
         let workshop =
             Workshop { app, host: &host, egress: &egress, grants: &grants, secrets: Arc::clone(&secrets) };
         let components = Components::load(&workshop).await;
-        let router = router(app, &components, secrets)?;
+        let router = router(app, &components, Arc::clone(&secrets))?;
         let engine = app.engine(&egress, Arc::clone(&router) as Arc<dyn ToolCaller>)?;
         let ports = orchestrator::Ports {
             store: app.store.clone(),
             engine: Arc::clone(&engine),
             router: Arc::clone(&router),
+            people: Arc::clone(app.people().await?),
             clock: Arc::clone(&app.clock),
             random: Arc::clone(&app.random),
             ai_data: app.directory.ai_data(),
         };
-        let deadline = app.config.engine.deadline.0.saturating_add(Duration::from_secs(30));
+        let deadline = app.config().engine.deadline.0.saturating_add(Duration::from_secs(30));
         let config = orchestrator::Config { turn_deadline: deadline, ..orchestrator::Config::default() };
-        let orchestrator = config.build(ports).await.map_err(Failure::failed)?;
-        Ok(Self { components, router, engine, orchestrator, guest_threads, _host: host })
+        let orchestrator = Arc::new(config.build(ports).await.map_err(Failure::failed)?);
+        Ok(Self { components, router, engine, orchestrator, guest_threads, host, secrets, configured })
     }
 
     /// Gives a component's door the grants that hold now.
@@ -73,6 +77,40 @@ impl Parts {
         Ok(())
     }
 
+    /// Loads an adapter as the configuration and the grants now say.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(super) async fn load_adapter(
+        &self,
+        app: &App,
+        name: &ComponentName,
+    ) -> Result<Arc<dyn chat::Adapter>, String> {
+        let component = self.components.find(name).map_err(|failure| failure.message)?;
+        let (Some(verified), Some(door)) = (component.verified(), component.door()) else {
+            return Err(component.why().unwrap_or("it is not verified").to_owned());
+        };
+        let stated = app.stated(name);
+        let deployment = component::deployment(app, verified.manifest(), &stated, door, &self.secrets)?;
+        let (host, package) = (self.host.clone(), Arc::clone(verified));
+        let loading = tokio::task::spawn_blocking(move || host.load_adapter(&package, deployment));
+        let loaded = loading.await.map_err(|_| component::BROKE.to_owned())?;
+        Ok(loaded.map_err(|error| chain(&error))?)
+    }
+
+    /// The longest time that one call of any adapter takes, as far as the configuration allows it now.
+    pub(super) fn adapter_patience(&self, app: &App) -> Duration {
+        let config = app.config();
+        let adapters = self.components.of_kind(Kind::Adapter);
+        let of = |name: &ComponentName| {
+            let manifest = self.components.find(name).ok()?.manifest()?;
+            let limits = component::limits(&config.limits.call, &app.stated(name).limits, manifest);
+            Some(self.host.adapter_patience(&limits))
+        };
+        let least = self.host.adapter_patience(&host::Limits::default());
+        adapters.iter().filter_map(of).fold(least, Duration::max)
+    }
+
     /// Takes no more messages and waits for those that run.
     pub(crate) async fn shutdown(&self, deadline: Duration) {
         self.orchestrator.shutdown(deadline).await;
@@ -80,7 +118,8 @@ impl Parts {
 }
 
 fn egress(app: &App, secrets: Arc<dyn SecretSource>) -> Result<Egress, Failure> {
-    let config = egress::Config { extra_ca: app.config.egress.extra_ca.clone(), ..egress::Config::default() };
+    let config =
+        egress::Config { extra_ca: app.config().egress.extra_ca.clone(), ..egress::Config::default() };
     let ports = egress::Ports {
         clock: Arc::clone(&app.clock),
         random: Arc::clone(&app.random),
@@ -91,7 +130,7 @@ fn egress(app: &App, secrets: Arc<dyn SecretSource>) -> Result<Egress, Failure> 
 }
 
 fn guest_threads(app: &App) -> usize {
-    let stated = app.config.limits.guest_threads.and_then(|threads| usize::try_from(threads).ok());
+    let stated = app.config().limits.guest_threads.and_then(|threads| usize::try_from(threads).ok());
     let processors = || std::thread::available_parallelism().map_or(1, usize::from).min(GUEST_THREADS);
     stated.unwrap_or_else(processors).max(1)
 }
@@ -100,7 +139,7 @@ fn sandbox(app: &App, guest_threads: usize) -> Result<Host, Failure> {
     let cache = app.directory.secure().join("cache");
     let config = host::Config {
         guest_threads,
-        max_instances: app.config.limits.instances.max(1),
+        max_instances: app.config().limits.instances,
         ..host::Config::new(Some(cache), app.store.key("native-cache"))
     };
     let ports = host::Ports {
@@ -116,7 +155,8 @@ fn router(
     components: &Components,
     secrets: Arc<dyn SecretSource>,
 ) -> Result<Arc<Router>, Failure> {
-    let tools = &app.config.tools;
+    let config = app.config();
+    let tools = &config.tools;
     let lists = |list: &tools::List| router::Lists { allow: list.allow.clone(), deny: list.deny.clone() };
     let rate = |rate: tools::Rate| router::Rate { burst: rate.burst, per_minute: rate.per_minute };
     let single = tools.rate.tools.iter().map(|(name, one)| (name.clone(), rate(*one)));

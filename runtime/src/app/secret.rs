@@ -7,6 +7,7 @@ use openpact_engine::builtin;
 use openpact_model::principal::Principal;
 use openpact_model::secret::{SecretName, SecretSnapshot, SecretSource, SecretValue};
 
+use super::provider::Nudge;
 use super::{App, admin, done};
 use crate::config::Config;
 use crate::config::engine::Kind;
@@ -28,7 +29,12 @@ pub(super) fn configured(config: &Config) -> BTreeMap<SecretName, Vec<Principal>
     if let Some(name) = engine_key(config).filter(|_| config.engine.kind() == Kind::Builtin) {
         all.entry(name).or_default().push(builtin::principal());
     }
-    for (component, stated) in &config.components {
+    let mut components = super::component::defaults();
+    for (name, stated) in &config.components {
+        let default = components.remove(name).unwrap_or_default();
+        components.insert(name.clone(), stated.clone().over(default));
+    }
+    for (component, stated) in &components {
         for secret in stated.credentials.values() {
             let users = all.entry(secret.0.clone()).or_default();
             let principal = Principal::Component(component.clone());
@@ -43,7 +49,7 @@ pub(super) fn configured(config: &Config) -> BTreeMap<SecretName, Vec<Principal>
 impl App {
     /// All secrets, without their values.
     pub(super) async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
-        let mut configured = configured(&self.config);
+        let mut configured = configured(&self.config());
         let all = self.store.secret_vault().list().await.map_err(Failure::failed)?;
         let show = all.into_iter().map(|info| {
             let mut users = configured.remove(&info.name).unwrap_or_default();
@@ -80,7 +86,7 @@ impl App {
         let value = SecretValue::new(value.0.to_string());
         let vault = self.store.secret_vault().recording(event);
         let set = vault.set(name.clone(), value, principals.clone()).await.map_err(Failure::failed)?;
-        let unused = principals.is_empty() && !configured(&self.config).contains_key(&name);
+        let unused = principals.is_empty() && !configured(&self.config()).contains_key(&name);
         let unused = unused.then(|| {
             "nobody may use it yet: name it in the configuration (as 'engine.key', for example), or set it again with \
              --for component:NAME"
@@ -88,6 +94,7 @@ impl App {
         });
         let warning: Vec<_> = set.warning.into_iter().chain(unused).collect();
         let warning = (!warning.is_empty()).then(|| warning.join("; "));
+        self.secret_changed(&name).await?;
         let verb = if set.created { "stored" } else { "replaced" };
         Ok(Reply::Done { message: format!("the secret '{name}' is {verb}"), warning })
     }
@@ -100,7 +107,7 @@ impl App {
                 format!("there is no secret '{name}'; 'openpact secret list' shows those that there are");
             return Err(Failure::new(Code::Failed, message));
         }
-        self.audit(admin("secret.remove", name)).await?;
+        self.secret_changed(name).await?;
         Ok(done(format!("the secret '{name}' is removed")))
     }
 
@@ -112,6 +119,7 @@ impl App {
             return Err(Failure::new(Code::Refused, message));
         }
         let dropped = self.store.secret_vault().start_over().await.map_err(Failure::failed)?;
+        self.refresh_providers(|_| Nudge::None).await?;
         let names: Vec<_> = dropped.iter().map(|info| info.name.as_str()).collect();
         let again = if names.is_empty() { "there were no secrets".to_owned() } else { names.join(", ") };
         Ok(done(format!(
@@ -123,7 +131,8 @@ impl App {
     pub(super) async fn import_key_file(&self) -> Result<(), Failure> {
         let name: SecretName = KEY_FILE.parse().expect("this is a name");
         let vault = self.store.secret_vault();
-        let Some(path) = &self.config.engine.key_file else {
+        let config = self.config();
+        let Some(path) = &config.engine.key_file else {
             let there = self.store.secrets().snapshot().entries.contains_key(&name);
             if there {
                 let event = admin("secret.remove", &name).with("why", "engine.key_file is not set any more");
@@ -158,28 +167,37 @@ pub(crate) fn read_secret(path: &std::path::Path) -> Result<Hidden, String> {
 /// The secrets of the store, with those whom the configuration names among their users.
 pub(super) struct Configured {
     store: Arc<dyn SecretSource>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
     users: BTreeMap<SecretName, Vec<Principal>>,
     /// The store's snapshot that the other was made from.
-    made: Mutex<Option<(Arc<SecretSnapshot>, Arc<SecretSnapshot>)>>,
+    made: Option<(Arc<SecretSnapshot>, Arc<SecretSnapshot>)>,
 }
 
 impl Configured {
     pub(super) fn new(store: Arc<dyn SecretSource>, users: BTreeMap<SecretName, Vec<Principal>>) -> Self {
-        Self { store, users, made: Mutex::new(None) }
+        Self { store, inner: Mutex::new(Inner { users, made: None }) }
+    }
+
+    /// From now on these are the users that the configuration names.
+    pub(super) fn set_users(&self, users: BTreeMap<SecretName, Vec<Principal>>) {
+        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Inner { users, made: None };
     }
 }
 
 impl SecretSource for Configured {
     fn snapshot(&self) -> Arc<SecretSnapshot> {
         let current = self.store.snapshot();
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, snapshot)) = made.as_ref()
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, snapshot)) = inner.made.as_ref()
             && Arc::ptr_eq(of, &current)
         {
             return Arc::clone(snapshot);
         }
         let mut snapshot = SecretSnapshot::clone(&current);
-        for (name, users) in &self.users {
+        for (name, users) in &inner.users {
             if let Some(entry) = snapshot.entries.get_mut(name) {
                 entry.principals.extend(
                     users.iter().filter(|user| !entry.principals.contains(user)).cloned().collect::<Vec<_>>(),
@@ -187,7 +205,7 @@ impl SecretSource for Configured {
             }
         }
         let snapshot = Arc::new(snapshot);
-        *made = Some((current, Arc::clone(&snapshot)));
+        inner.made = Some((current, Arc::clone(&snapshot)));
         snapshot
     }
 }
@@ -234,6 +252,6 @@ mod tests {
     fn a_direct_engine_may_use_no_key() {
         let mut config = Config::default();
         config.engine.key = Some(crate::config::secret::Name("KEY".parse().unwrap()));
-        assert!(configured(&config).is_empty());
+        assert!(!configured(&config).contains_key(&"KEY".parse().unwrap()));
     }
 }

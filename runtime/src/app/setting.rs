@@ -1,7 +1,10 @@
 //! Settings of a component: what the configuration says, judged by the schema in its manifest.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
+use crate::config::chat::{Channel, Respond};
 use crate::config::components::Component as Stated;
 
 /// Whether the configuration's settings fit the component.
@@ -42,6 +45,22 @@ pub(super) fn with_zone(
     let asks = schema.is_some_and(|schema| schema.pointer("/properties/timezone").is_some());
     if let Some(zone) = zone.filter(|_| asks) {
         settings.entry("timezone").or_insert_with(|| zone.into());
+    }
+    settings
+}
+
+/// Adds what the section `chat` says about single channels, for an adapter that has a setting `respond_all`: the
+/// channels in which it is to deliver every message.
+pub(super) fn with_channels(
+    schema: Option<&Value>,
+    mut settings: Map<String, Value>,
+    channels: Option<&BTreeMap<String, Channel>>,
+) -> Map<String, Value> {
+    let asks = schema.is_some_and(|schema| schema.pointer("/properties/respond_all").is_some());
+    let all = channels.into_iter().flatten().filter(|(_, channel)| channel.respond == Respond::All);
+    let all: Vec<Value> = all.map(|(id, _)| id.as_str().into()).collect();
+    if asks && !all.is_empty() {
+        settings.insert("respond_all".to_owned(), all.into());
     }
     settings
 }

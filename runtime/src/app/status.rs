@@ -1,15 +1,19 @@
 //! How every part is, and what to do about it.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use openpact_engine::Health;
 use openpact_store::audit;
 
 use super::App;
-use crate::control::{Part, State, Status};
+use super::component::settled;
+use crate::control::{Part, Provider, State, Status};
 use crate::exit::{Failure, chain};
 
 impl App {
     /// Everything.
-    pub(super) async fn status(&self) -> Result<Status, Failure> {
+    pub(crate) async fn status(&self) -> Result<Status, Failure> {
         let mut parts = vec![self.store_part().await?, self.secrets_part().await?];
         let components = match self.parts().await {
             Ok(built) => {
@@ -20,7 +24,9 @@ impl App {
                 };
                 parts.push(Part { name: "engine".to_owned(), state, about, todo });
                 parts.extend(self.running_parts(built));
-                built.components.show(&self.grants(None).await?)
+                parts.extend(self.chat_part().await);
+                parts.extend(self.providers().await?.into_iter().map(provider_part));
+                self.components().await?
             }
             Err(failure) => {
                 let todo = Some("mend what the message says, then ask again".to_owned());
@@ -33,10 +39,20 @@ impl App {
                 Vec::new()
             }
         };
+        parts.extend(self.configuration_part());
+        parts.extend(self.mcp_part());
+        parts.extend(self.health_part());
+        if !self.is_serving() {
+            for part in &mut parts {
+                part.state = settled(part.state);
+            }
+        }
         let there = if self.config_file.exists() { "" } else { " (not there: everything has its default)" };
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             process: self.is_serving().then(std::process::id),
+            serving: self.serving.get().map(|(what, _)| *what),
+            uptime: self.serving.get().map(|(_, since)| self.clock.since(*since).as_secs()),
             data: self.root().display().to_string(),
             config: format!("{}{there}", self.config_file.display()),
             parts,
@@ -51,7 +67,19 @@ impl App {
             || "nothing is in the audit log yet".to_owned(),
             |entry| format!("audit log at entry {}, chain head {}", entry.number, entry.hash.short()),
         );
-        Ok(Part { name: "store".to_owned(), state: State::Running, about, todo: None })
+        Ok(Part { name: "store".to_owned(), state: State::Running, about, todo: open_to_others(self.root()) })
+    }
+
+    /// What the configuration says that is probably not meant; nothing where all is well.
+    fn configuration_part(&self) -> Option<Part> {
+        let doubts = self.config().doubts();
+        let about = match doubts.len() {
+            0 => return None,
+            1 => "one line has no effect".to_owned(),
+            some => format!("{some} lines have no effect"),
+        };
+        let (name, todo) = ("configuration".to_owned(), Some(doubts.join("\n")));
+        Some(Part { name, state: State::Running, about, todo })
     }
 
     async fn secrets_part(&self) -> Result<Part, Failure> {
@@ -72,9 +100,10 @@ impl App {
     fn running_parts(&self, built: &super::Parts) -> [Part; 3] {
         let part =
             |name: &str, about| Part { name: name.to_owned(), state: State::Running, about, todo: None };
-        let ca = self.config.egress.extra_ca.as_ref();
+        let config = self.config();
+        let ca = config.egress.extra_ca.as_ref();
         let network = ca.map_or_else(String::new, |path| format!(", and those in {}", path.display()));
-        let limits = &self.config.limits;
+        let limits = &config.limits;
         let sandbox = format!("{} threads, {} instances at most", built.guest_threads, limits.instances);
         let tools: usize = built.components.providers().iter().map(|provider| provider.tools().len()).sum();
         [
@@ -82,5 +111,40 @@ impl App {
             part("sandbox", sandbox),
             part("tools", format!("{tools} tools")),
         ]
+    }
+}
+
+/// What to do where others on this machine can look into the data directory. One that was there before the program is
+/// somebody's, and is not changed behind their back.
+fn open_to_others(root: &Path) -> Option<String> {
+    let mode = std::fs::metadata(root).ok()?.permissions().mode() & 0o7777;
+    let root = root.display();
+    (mode & 0o027 != 0).then(|| {
+        format!(
+            "other users of this machine can look into {root} (its mode is {mode:04o}): chmod 0750 {root}"
+        )
+    })
+}
+
+/// A chat platform as a part.
+fn provider_part(provider: Provider) -> Part {
+    let Provider { name, state, about, todo, .. } = provider;
+    Part { name, state, about, todo }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use super::*;
+
+    #[test]
+    fn a_data_directory_that_others_can_look_into_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, is_open) in [(0o700, false), (0o750, false), (0o770, true), (0o751, true), (0o755, true)] {
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open_to_others(folder.path()).is_some(), is_open, "{mode:o}");
+        }
+        assert!(open_to_others(folder.path()).unwrap().contains("(its mode is 0755): chmod 0750 /"));
     }
 }

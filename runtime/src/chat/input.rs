@@ -21,6 +21,8 @@ pub(super) enum Input {
     Interrupt,
     /// The end: Ctrl-D, or the pipe is empty.
     End,
+    /// A line that cannot be taken, and after which others may come; one sentence.
+    Unfit(String),
     /// It cannot be read; one sentence.
     Broken(String),
 }
@@ -81,9 +83,9 @@ impl Lines {
 }
 
 /// One line of a pipe.
-fn read_line(from: &mut dyn io::BufRead) -> Input {
+fn read_line(mut from: &mut dyn io::BufRead) -> Input {
     let mut line = Vec::new();
-    match from.take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+    match (&mut from).take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
         Ok(0) => return Input::End,
         Ok(_) => {}
         Err(error) => return Input::Broken(error.to_string()),
@@ -91,11 +93,14 @@ fn read_line(from: &mut dyn io::BufRead) -> Input {
     if line.last() == Some(&b'\n') {
         line.pop();
     } else if u64::try_from(line.len()) == Ok(MAX_LINE_BYTES) {
-        return Input::Broken(format!("a line has more than {MAX_LINE_BYTES} bytes"));
+        return match from.skip_until(b'\n') {
+            Ok(_) => Input::Unfit(format!("a line has more than {MAX_LINE_BYTES} bytes and is left out")),
+            Err(error) => Input::Broken(error.to_string()),
+        };
     }
     match String::from_utf8(line) {
         Ok(line) => Input::Line(line.trim_end_matches('\r').to_owned()),
-        Err(_) => Input::Broken("a line is no text (UTF-8)".to_owned()),
+        Err(_) => Input::Unfit("a line is no text (UTF-8) and is left out".to_owned()),
     }
 }
 
@@ -107,7 +112,7 @@ mod tests {
         let mut inputs = Vec::new();
         loop {
             let input = read_line(&mut bytes);
-            let last = !matches!(input, Input::Line(_));
+            let last = !matches!(input, Input::Line(_) | Input::Unfit(_));
             inputs.push(input);
             if last {
                 return inputs;
@@ -120,7 +125,8 @@ mod tests {
         let line = |text: &str| Input::Line(text.to_owned());
         assert_eq!(all(b"a\r\n\nb"), [line("a"), line(""), line("b"), Input::End]);
         assert_eq!(all(b""), [Input::End]);
-        assert!(matches!(&all(b"\xff\n")[..], [Input::Broken(why)] if why.contains("UTF-8")));
+        assert!(matches!(&all(b"\xff\na")[..], [Input::Unfit(why), Input::Line(next), Input::End]
+            if why.contains("UTF-8") && next == "a"));
     }
 
     #[test]
@@ -129,6 +135,9 @@ mod tests {
         let mut fits = vec![b'x'; longest - 1];
         fits.push(b'\n');
         assert!(matches!(&all(&fits)[..], [Input::Line(line), Input::End] if line.len() == longest - 1));
-        assert!(matches!(&all(&vec![b'x'; longest + 5])[..], [Input::Broken(_)]));
+        let mut long = vec![b'x'; longest + 5];
+        assert!(matches!(&all(&long)[..], [Input::Unfit(_), Input::End]));
+        long.extend_from_slice(b"\nb\n");
+        assert!(matches!(&all(&long)[..], [Input::Unfit(_), Input::Line(next), Input::End] if next == "b"));
     }
 }

@@ -16,28 +16,39 @@ use crate::present::{Output, complain, print};
 const SHORT: usize = 160;
 
 /// Talks until the input ends. Lines without anything on them are skipped; an answer that ends with an error is told on
-/// standard error, and the next line is taken all the same.
+/// standard error, and the next line is taken all the same, as after a line that is no text.
 ///
 /// # Errors
-/// When the input cannot be read.
+/// When the input cannot be read; at the end, when an answer failed or a line was left out.
 pub(super) async fn talk(conversation: &Conversation<'_>, output: Output) -> Result<(), Failure> {
     let mut lines = Lines::from_pipe().map_err(Failure::doing("standard input cannot be read"))?;
+    let mut failed: usize = 0;
     loop {
         let text = match conversation.next(&mut lines).await {
             Input::Line(text) if text.trim().is_empty() => continue,
             Input::Line(text) => text,
             Input::Interrupt | Input::End => break,
+            Input::Unfit(why) => {
+                complain(&format!("error: {why}"));
+                failed += 1;
+                continue;
+            }
             Input::Broken(why) => {
                 return Err(Failure::new(Code::Failed, format!("standard input cannot be read: {why}")));
             }
         };
-        answer(conversation, text, output).await;
+        failed += usize::from(!answer(conversation, text, output).await);
     }
-    Ok(())
+    match failed {
+        0 => Ok(()),
+        1 => Err(Failure::new(Code::Failed, "one message was not answered; the line above says why")),
+        some => Err(Failure::new(Code::Failed, format!("{some} messages were not answered; see above"))),
+    }
 }
 
-/// Shows the answer to one message.
-async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
+/// Shows the answer to one message; `false` where it failed.
+async fn answer(conversation: &Conversation<'_>, text: String, output: Output) -> bool {
+    let mut is_good = true;
     let mut updates = conversation.say(text);
     let mut part = None;
     let mut open = false;
@@ -53,10 +64,11 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
                 continue;
             }
         };
+        is_good &= !matches!(update, Update::Event(Event::Error { .. }));
         if output.json {
             print(&format!("{}\n", as_json(&update)));
             if update == Update::Done {
-                return;
+                return is_good;
             }
             continue;
         }
@@ -87,6 +99,7 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) {
     if open {
         print("\n");
     }
+    is_good
 }
 
 fn as_json(update: &Update) -> serde_json::Value {

@@ -45,6 +45,7 @@ pub(super) async fn talk(conversation: &Conversation<'_>, output: Output) -> Res
             },
             Input::Interrupt => print(&format!("{}\n", output.styled("Ctrl-D leaves.", Style::Dim))),
             Input::End => return Ok(()),
+            Input::Unfit(why) => print(&format!("{why}\n")),
             Input::Broken(why) => {
                 return Err(Failure::new(Code::Failed, format!("the terminal cannot be read: {why}")));
             }

@@ -27,6 +27,8 @@ pub(crate) struct Sign {
     pub(super) file: PathBuf,
     pub(super) key: PathBuf,
     pub(super) passphrase_file: Option<PathBuf>,
+    /// Whether a signature that is there is replaced.
+    pub(super) force: bool,
 }
 
 /// `openpact component verify`.
@@ -113,11 +115,15 @@ impl Sign {
             );
             return Err(Failure::new(Code::Refused, message));
         }
+        let target = beside(&self.file);
+        if !self.force && target.exists() {
+            let message = format!("{} is there already; '--force' replaces it", target.display());
+            return Err(Failure::new(Code::Failed, message));
+        }
         let text = crate::file::read_text(&self.key)
             .map_err(Failure::doing(format!("the key {} cannot be read", self.key.display())))?;
         let key = self.secret_key(&text)?;
         let signature = packages::sign(&bytes, &key).map_err(Failure::failed)?;
-        let target = beside(&self.file);
         write(&target, signature.as_bytes())?;
         let id = key.public().map_err(Failure::failed)?.id().to_string();
         if output.json {

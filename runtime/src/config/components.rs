@@ -83,7 +83,7 @@ pub(crate) struct File {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase", inline)]
 #[expect(dead_code, reason = "only its schema is used: the role itself knows nothing of schemas")]
-enum RoleName {
+pub(super) enum RoleName {
     /// The owner.
     Owner,
     /// A member.

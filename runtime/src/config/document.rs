@@ -12,6 +12,7 @@ use serde_saphyr::Spanned;
 use super::environment::Environment;
 use super::error::{Error, Place, Problem};
 use super::schema::Schema;
+use super::wording;
 
 /// A configuration as it was written.
 pub(super) struct Document {
@@ -76,7 +77,7 @@ impl Document {
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_path_to_error::deserialize(&self.value).map_err(|error| {
             let path = error.path().to_string();
-            let message = format!("'{path}': {}", error.into_inner());
+            let message = format!("'{path}': {}", wording::plain(&error.into_inner().to_string()));
             Error::Problems(vec![self.problem(&path, message)])
         })
     }

@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is written to the log, which goes to standard error. Known secrets are taken out of every line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
     /// How much: `error`, `warn`, `info`, `debug` or `trace`, and per module as in `info,openpact_egress=debug`.
-    /// `--log-level` overrides it.
-    pub(crate) level: String,
+    /// `--log-level` overrides it. Not set: `info` for `openpact start`, else `warn`.
+    #[schemars(example = &"info")]
+    pub(crate) level: Option<String>,
     /// How.
     pub(crate) format: Format,
 }
@@ -23,12 +24,6 @@ pub(crate) enum Format {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "warn".to_owned(), format: Format::Text }
-    }
 }
 
 /// Whether a level can be understood.
@@ -51,8 +46,14 @@ pub(crate) fn check_level(text: &str) -> Result<(), String> {
 }
 
 impl Log {
+    /// How much is written, by a service or by one command.
+    pub(crate) fn level(&self, service: bool) -> &str {
+        self.level.as_deref().unwrap_or(if service { "info" } else { "warn" })
+    }
+
     /// What does not go together: the key, and a sentence.
     pub(super) fn contradictions(&self) -> Vec<(&'static str, String)> {
-        check_level(&self.level).err().map(|message| ("log.level", message)).into_iter().collect()
+        let wrong = self.level.as_deref().and_then(|level| check_level(level).err());
+        wrong.map(|message| ("log.level", message)).into_iter().collect()
     }
 }

@@ -9,7 +9,7 @@ use super::document::{Document, join};
 use super::error::Problem;
 
 /// How alike two keys have to be for one to be suggested for the other: 0 is nothing, 1 is equal.
-const ALIKE: f64 = 0.7;
+pub(super) const ALIKE: f64 = 0.7;
 
 /// A JSON schema (2020-12).
 pub(super) struct Schema(Value);

@@ -62,8 +62,14 @@ fn wrong_values_are_named_with_their_place() {
     );
     refused(
         "engine:\n  type: magic\n",
-        "config.yaml, line 2, column 3: 'engine.type': unknown variant `magic`, expected `direct` or `builtin`",
+        "config.yaml, line 2, column 3: 'engine.type': 'magic' cannot stand here; write 'direct' or 'builtin'",
     );
+    refused(
+        "limits:\n  instances: 7\n",
+        "config.yaml, line 2, column 3: 'limits.instances': 7 is too little to answer anybody: tools, and every part of \
+         an answer, take a place; use 8 or more, or leave it out",
+    );
+    assert_eq!(accepted("limits: { instances: 8 }").limits.instances, 8);
     refused(
         "components:\n  Web: {}\n",
         "config.yaml, line 2, column 3: 'components.Web': 'Web' is not a component name: 2 to 64 of a-z, 0-9 and '-', \
@@ -78,6 +84,36 @@ fn wrong_values_are_named_with_their_place() {
         "- engine\n",
         "config.yaml, line 1, column 1: a configuration has to be a mapping: lines such as 'engine:' with keys below",
     );
+}
+
+#[test]
+fn no_sentence_names_what_the_program_is_made_of() {
+    let place = "config.yaml, line 1, column";
+    for (text, key, expected) in [
+        ("mcp: {bind: 'localhost:8765'}", "mcp.bind", "write an address and a port, such as 127.0.0.1:8765"),
+        ("health: {bind: 8766}", "health.bind", "this is a number; write"),
+        ("mcp: {enabled: maybe}", "mcp.enabled", "this is a text; write true or false"),
+        ("mcp: {hosts: a.example}", "mcp.hosts", "this is a text; write a list, such as [a, b]"),
+        ("components: {web: 3}", "components.web", "this is a number; write a mapping: keys with values"),
+        ("engine: {max_steps: -1}", "engine.max_steps", "write a whole number from 0 to"),
+        ("users: {alice: {}}", "users.alice", "the key 'role' is missing"),
+    ] {
+        let error = parse(text, &Environment::default()).expect_err(text);
+        assert!(error.starts_with(place) && error.contains(&format!("'{key}': ")), "{error}");
+        assert!(error.contains(expected), "{error}");
+        for internal in ["variant", "struct", "expected", "syntax", "u32", "field"] {
+            assert!(!error.contains(internal), "'{internal}' in {error}");
+        }
+    }
+}
+
+#[test]
+fn a_component_that_is_not_there_is_doubted_with_the_nearest_name() {
+    let doubts = accepted("components:\n  telegrm: {}\n  workspace: {}\n  zzz: {}\n").doubts();
+    assert_eq!(doubts.len(), 2, "{doubts:?}");
+    assert!(doubts[0].ends_with("there is no component 'telegrm'; did you mean 'telegram'?"), "{doubts:?}");
+    assert!(doubts[1].contains("'components.zzz'") && doubts[1].contains("workspace"), "{doubts:?}");
+    assert_eq!(Config::default().doubts(), [""; 0]);
 }
 
 #[test]
@@ -150,6 +186,47 @@ fn a_log_level_is_a_level() {
     for bad in ["inof", "", "info,", "info,x=loud"] {
         let error = parse(&format!("log:\n  level: {bad:?}\n"), &Environment::default()).expect_err(bad);
         assert!(error.starts_with("config.yaml, line 2, column 3: '"), "{error}");
+    }
+}
+
+#[test]
+fn people_are_stated_by_account_and_once() {
+    let config = accepted("users:\n  alice: { role: owner, identities: { telegram: [123, '-5', abc] } }\n");
+    let accounts: Vec<_> =
+        config.users["alice"].identities["telegram"].iter().map(|one| one.0.as_str()).collect();
+    assert_eq!(accounts, ["123", "-5", "abc"], "a number needs no quotes");
+    refused(
+        "users:\n  alice: { role: owner, identities: { telegram: [1] } }\n  bob: { role: guest, identities: { telegram: ['1'] } }\n",
+        "config.yaml, line 3, column 37: 'users.bob.identities.telegram': the account '1' is stated for 'alice' already",
+    );
+    for text in [
+        "users: { alice: { role: boss } }",
+        "users: { alice: { identities: {} } }",
+        "users: { alice: { role: owner, identities: { telegram: [''] } } }",
+        "users: { alice: { role: owner, identities: { telegram: [1.5] } } }",
+        "users: { ' x': { role: guest } }",
+    ] {
+        assert!(parse(text, &Environment::default()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn unknown_people_are_nobody_or_guests() {
+    let config = accepted(
+        "chat:\n  providers:\n    telegram:\n      default: guest\n      channels:\n        -100123: { default: nobody, respond: all }\n        '7': {}\n",
+    );
+    let telegram = &config.chat.providers["telegram"];
+    assert_eq!(telegram.default, chat::Unknown::Guest);
+    assert_eq!(telegram.channels["-100123"].default, Some(chat::Unknown::Nobody));
+    assert_eq!(telegram.channels["7"].default, None);
+    for text in [
+        "chat: { providers: { telegram: { default: member } } }",
+        "chat: { providers: { telegram: { default: owner } } }",
+        "chat: { rate: { person: { burst: 0, per_minute: 1 } } }",
+        "chat: { rate: { guest: { burst: 1, per_minute: 0 } } }",
+        "chat: { providers: { telegram: { pace: { per_second: 0 } } } }",
+    ] {
+        assert!(parse(text, &Environment::default()).is_err(), "{text}");
     }
 }
 
@@ -247,7 +324,8 @@ fn the_example_is_empty_as_it_is_and_valid_when_its_keys_are_uncommented() {
 /// Takes the `#` off a line that holds a key; a description has a space behind it.
 fn uncomment(line: &str) -> String {
     let text = line.trim_start();
-    let is_key =
-        text.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    let is_key = text
+        .strip_prefix('#')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '"'));
     if is_key { line.replacen('#', "", 1) } else { line.to_owned() }
 }

@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 
 use super::server::Address;
 use super::{Request, Response, line};
+use crate::exit::Failure;
 
 /// How long the other process may take to show that it is there.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,11 +20,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When nobody answers there; [`io::ErrorKind::TimedOut`] where somebody holds the socket and does nothing.
 pub(crate) async fn ask(secure: &Path, request: &Request) -> io::Result<Response> {
+    let mut stream = greet(secure, request).await?;
+    line::read(&mut stream, line::MAX_ANSWER_BYTES).await
+}
+
+/// Asks for a stream that speaks MCP.
+///
+/// # Errors
+/// As [`ask`]; the inner one is the other process's own.
+pub(crate) async fn stream(secure: &Path) -> io::Result<Result<UnixStream, Failure>> {
+    let mut stream = greet(secure, &Request::Mcp).await?;
+    // The other side says nothing more before it is spoken to, so nothing is read too far.
+    match line::read::<Response>(&mut stream, line::MAX_ANSWER_BYTES).await? {
+        Ok(_) => Ok(Ok(stream)),
+        Err(failure) => Ok(Err(failure)),
+    }
+}
+
+/// Connects, asks, and sees that somebody is there.
+async fn greet(secure: &Path, request: &Request) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(Address::of(secure)?.path).await?;
     let greeted = async {
         line::write(&mut stream, request).await?;
         stream.read_u8().await
     };
     tokio::time::timeout(PATIENCE, greeted).await??;
-    line::read(&mut stream, line::MAX_ANSWER_BYTES).await
+    Ok(stream)
 }

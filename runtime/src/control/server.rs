@@ -11,15 +11,18 @@ use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Request, Response, SOCKET, line};
+use super::{Reply, Request, Response, SOCKET, line};
 use crate::exit::{Code, Failure};
 
 /// How many are answered at the same time; further ones wait.
 const CONNECTIONS: usize = 16;
+
+/// How many speak MCP at the same time; further ones are refused.
+const STREAMS: usize = 16;
 
 /// How long a client may take to write its line, and to read a piece of its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +35,9 @@ const MAX_PATH_BYTES: usize = 100;
 pub(crate) trait Handler: Send + Sync {
     /// Answers one request.
     async fn handle(&self, request: Request) -> Response;
+
+    /// Speaks MCP over what is left of a connection, until the other side ends or `stop` is cancelled.
+    async fn speak(&self, stream: UnixStream, stop: CancellationToken);
 }
 
 /// A socket that is being served. Dropping it leaves the file behind; [`Server::stop`] takes it away.
@@ -99,6 +105,7 @@ async fn accept(
     tasks: TaskTracker,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let streams = Arc::new(Semaphore::new(STREAMS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         let accepted = tokio::select! {
@@ -115,16 +122,27 @@ async fn accept(
             }
         };
         let handler = Arc::clone(&handler);
+        let (streams, stop) = (Arc::clone(&streams), stop.child_token());
         tasks.spawn(async move {
-            if let Err(error) = serve(stream, handler.as_ref()).await {
-                tracing::debug!(%error, "a client of the control socket went away");
+            match serve(stream, handler.as_ref(), &streams).await {
+                Ok(None) => {}
+                // A conversation may last for days: it must not hold a place that answers are given from.
+                Ok(Some((stream, _held))) => {
+                    drop(place);
+                    handler.speak(stream, stop).await;
+                }
+                Err(error) => tracing::debug!(%error, "a client of the control socket went away"),
             }
-            drop(place);
         });
     }
 }
 
-async fn serve(mut stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
+/// Answers one request. Gives the connection back where it goes on as a stream.
+async fn serve(
+    mut stream: UnixStream,
+    handler: &dyn Handler,
+    streams: &Arc<Semaphore>,
+) -> io::Result<Option<(UnixStream, OwnedSemaphorePermit)>> {
     // Shows the client that this process is alive, however long its answer takes.
     stream.write_all(b"\n").await?;
     let user = stream.peer_cred()?.uid();
@@ -133,16 +151,31 @@ async fn serve(mut stream: UnixStream, handler: &dyn Handler) -> io::Result<()> 
         tracing::warn!(user, "another user tried the control socket and was refused");
         let failure =
             Failure::new(Code::Refused, "the control socket answers only the user that runs openpact");
-        return line::write(&mut stream, &Response::Err(failure)).await;
+        line::write(&mut stream, &Response::Err(failure)).await?;
+        return Ok(None);
     }
     let (mut reader, writer) = stream.split();
     let request = tokio::time::timeout(PATIENCE, line::read(&mut reader, line::MAX_BYTES)).await;
+    let mut held = None;
     let response = match request.map_err(io::Error::from).flatten() {
+        Ok(Request::Mcp) => match Arc::clone(streams).try_acquire_owned() {
+            Ok(place) => {
+                held = Some(place);
+                Ok(Reply::Stream)
+            }
+            Err(_) => {
+                Err(Failure::new(Code::Failed, "too many programs speak MCP on this machine; end some"))
+            }
+        },
         Ok(request) => handler.handle(request).await,
         Err(error) => Err(misunderstood(&error)),
     };
     // A client that does not read must not hold its place for ever.
-    tokio::time::timeout(PATIENCE, line::write(writer, &response)).await.map_err(io::Error::from).flatten()
+    tokio::time::timeout(PATIENCE, line::write(writer, &response))
+        .await
+        .map_err(io::Error::from)
+        .flatten()?;
+    Ok(held.map(|place| (stream, place)))
 }
 
 fn misunderstood(error: &io::Error) -> Failure {
@@ -158,8 +191,8 @@ mod tests {
 
     use tokio::io::AsyncReadExt as _;
 
+    use super::super::Chain;
     use super::super::client;
-    use super::super::{Chain, Reply};
     use super::*;
 
     struct Fixed;
@@ -170,6 +203,15 @@ mod tests {
             match request {
                 Request::AuditVerify => Ok(Reply::Chain(Chain { entries: 3, broken: None, sealed: true })),
                 other => Err(Failure::new(Code::Refused, format!("{other:?}"))),
+            }
+        }
+
+        /// Gives back what it gets.
+        async fn speak(&self, stream: UnixStream, stop: CancellationToken) {
+            let (mut reader, mut writer) = stream.into_split();
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = tokio::io::copy(&mut reader, &mut writer) => {}
             }
         }
     }
@@ -206,6 +248,30 @@ mod tests {
         }
         assert!(client::ask(folder.path(), &Request::AuditVerify).await.unwrap().is_ok());
         server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_on_as_a_stream_and_ends_with_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), Arc::new(Fixed)).unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..STREAMS {
+            let mut stream = client::stream(folder.path()).await.unwrap().unwrap();
+            stream.write_all(b"hello").await.unwrap();
+            let mut echoed = [0; 5];
+            stream.read_exact(&mut echoed).await.unwrap();
+            assert_eq!(&echoed, b"hello");
+            streams.push(stream);
+        }
+        assert!(client::stream(folder.path()).await.unwrap().is_err(), "one more than there is room for");
+        assert!(
+            client::ask(folder.path(), &Request::AuditVerify).await.unwrap().is_ok(),
+            "others are answered"
+        );
+        server.stop().await;
+        for mut stream in streams {
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,31 +4,37 @@ use openpact_model::audit::Verdict;
 use openpact_model::text::one_line;
 use serde_json::Value;
 
-use super::table::Table;
-use super::{Output, Style};
+use super::{Output, Style, add};
 use crate::control::{Chain, Entry};
 
-/// A page of entries.
+/// The most of one fact that is shown, in characters; `--json` has all of it.
+const FACT: usize = 4000;
+
+/// A page of entries: who did what to what, how that ended and why; below it whatever else is known, uncut.
 pub(super) fn entries(output: Output, entries: &[Entry]) -> String {
     if entries.is_empty() {
         return "no entries\n".to_owned();
     }
-    let mut table = Table::new(&["NUMBER", "TIME (UTC)", "KIND", "WHO", "WHAT", "VERDICT", "MORE"]);
-    for entry in entries {
-        let number = entry.number.to_string();
-        let time = entry.time.strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let more: Vec<_> = entry.event.detail.iter().map(|(key, value)| fact(key, value)).collect();
-        table.styled([
-            (&number, Some(Style::Dim)),
-            (&time, Some(Style::Dim)),
-            (&entry.event.kind, None),
-            (&entry.event.actor, None),
-            (&one_line(&entry.event.subject, 48), None),
-            verdict(entry.event.verdict),
-            (&more.join(" "), Some(Style::Dim)),
-        ]);
+    entries.iter().map(|entry| one(output, entry)).collect()
+}
+
+fn one(output: Output, entry: &Entry) -> String {
+    let event = &entry.event;
+    let (verdict, style) = verdict(event.verdict);
+    let verdict = style.map_or_else(|| verdict.to_owned(), |style| output.styled(verdict, style));
+    let who = output.styled(&one_line(&event.actor, FACT), Style::Bold);
+    let when = format!("#{} {} UTC", entry.number, entry.time.strftime("%Y-%m-%d %H:%M:%S"));
+    let mut text =
+        format!("{who}  {}  {}  {verdict}", one_line(&event.kind, FACT), one_line(&event.subject, FACT));
+    if let Some(why) = event.detail.get("why") {
+        add(&mut text, format_args!(": {}", plain(why)));
     }
-    table.text(output)
+    add(&mut text, format_args!("  {}\n", output.styled(&when, Style::Dim)));
+    for (key, value) in event.detail.iter().filter(|(key, _)| *key != "why") {
+        let fact = format!("    {}: {}", one_line(key, FACT), plain(value));
+        add(&mut text, format_args!("{}\n", output.styled(&fact, Style::Dim)));
+    }
+    text
 }
 
 /// Whether the chain is whole.
@@ -62,9 +68,9 @@ pub(super) fn chain(output: Output, chain: &Chain) -> String {
     }
 }
 
-/// One further fact; texts without quotes, since nothing of this is read by programs.
-fn fact(key: &str, value: &Value) -> String {
-    value.as_str().map_or_else(|| format!("{key}={value}"), |text| format!("{key}={text}"))
+/// A value on one line; texts without quotes, since nothing of this is read by programs.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| one_line(&value.to_string(), FACT), |text| one_line(text, FACT))
 }
 
 fn verdict(verdict: Verdict) -> (&'static str, Option<Style>) {
@@ -72,5 +78,31 @@ fn verdict(verdict: Verdict) -> (&'static str, Option<Style>) {
         Verdict::Allowed => ("allowed", Some(Style::Green)),
         Verdict::Denied => ("denied", Some(Style::Red)),
         Verdict::Failed => ("failed", Some(Style::Yellow)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openpact_model::audit::Event;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_says_who_what_how_and_why_first_and_cuts_nothing() {
+        let long = "x".repeat(300);
+        let event = Event::new("tool.call", "telegram:1\u{1b}[2J", "tool:web_fetch", Verdict::Denied)
+            .with("rule", long.as_str())
+            .with("why", "no grant\nallows it");
+        let (time, hash) = ("2026-01-02T03:04:05Z".parse().unwrap(), String::new());
+        let output = Output { json: false, colours: false };
+        let text = entries(output, &[Entry { number: 7, time, event, hash }]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        let places =
+            ["telegram:1", "tool.call", "tool:web_fetch", "denied: no grant", "#7 2026-01-02 03:04:05 UTC"];
+        let places = places.map(|part| lines[0].find(part).unwrap_or_else(|| panic!("{part} in {text}")));
+        assert!(places.is_sorted(), "{text}");
+        assert_eq!(lines[1], format!("    rule: {long}"));
     }
 }

@@ -1,10 +1,29 @@
 //! Publishers, secrets and grants.
 
 use openpact_model::principal::Principal;
+use openpact_model::text::{one_line, terminal};
 
-use super::Output;
 use super::table::Table;
-use crate::control::{Grant, Publisher, Secret};
+use super::{Output, add, status};
+use crate::control::{Grant, Provider, Publisher, Secret};
+
+/// The chat platforms, and what to do about them.
+pub(super) fn providers(output: Output, providers: &[Provider]) -> String {
+    if providers.is_empty() {
+        return "no chat platforms\n".to_owned();
+    }
+    let mut table = Table::new(&["PROVIDER", "STATE", "ABOUT"]);
+    for provider in providers {
+        table.styled([(&provider.name, None), status::state(provider.state), (&provider.about, None)]);
+    }
+    let mut text = table.text(output);
+    for provider in providers {
+        if let Some(todo) = &provider.todo {
+            add(&mut text, format_args!("{}: {}\n", one_line(&provider.name, 64), terminal(todo)));
+        }
+    }
+    text
+}
 
 /// The publishers.
 pub(super) fn publishers(output: Output, publishers: &[Publisher]) -> String {

@@ -86,6 +86,23 @@ impl Table {
             .await
     }
 
+    /// The calls of a turn in the order in which they began: the tool, and how it ended where that is known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn of_turn(&self, turn: &TurnId) -> Result<Vec<(String, Option<String>)>, Error> {
+        let turn = turn.clone();
+        self.0
+            .readers
+            .run(move |connection| {
+                let sql = "SELECT tool, outcome FROM journal WHERE turn = ?1 ORDER BY started, call";
+                let mut statement = connection.prepare_cached(sql)?;
+                let calls = statement.query_map([turn.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(calls.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
     /// The calls that were running when an earlier run of the program died, each told once: from then on their outcome
     /// is [`UNKNOWN`]. Calls of this run are left alone.
     ///

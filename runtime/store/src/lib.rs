@@ -4,17 +4,24 @@
 //! One thread writes and commits what waits in groups; others read. Nothing in here decides what is
 //! allowed: it stores, finds, and notices when what it stored was changed.
 
+pub mod approval;
 pub mod audit;
+pub mod chat_channel;
 mod column;
 mod database;
 pub mod directory;
 pub mod error;
 pub mod grant;
+pub mod inbox;
 pub mod journal;
 mod key;
 mod key_value;
+pub mod mcp_client;
 pub mod message;
+mod metric;
 mod migration;
+pub mod outbox;
+pub mod person;
 pub mod publisher;
 mod reader;
 mod recording;
@@ -144,9 +151,39 @@ impl Store {
         journal::Table(Arc::clone(&self.inner))
     }
 
+    /// What platforms reported.
+    pub fn inbox(&self) -> inbox::Table {
+        inbox::Table(Arc::clone(&self.inner))
+    }
+
+    /// What goes out to platforms.
+    pub fn outbox(&self) -> outbox::Table {
+        outbox::Table(Arc::clone(&self.inner))
+    }
+
+    /// What belongs to a channel.
+    pub fn chat_channels(&self) -> chat_channel::Table {
+        chat_channel::Table(Arc::clone(&self.inner))
+    }
+
+    /// The people whom an owner let in, and the strangers who ask.
+    pub fn people(&self) -> person::Table {
+        person::Table(Arc::clone(&self.inner))
+    }
+
+    /// What waits for an owner's word.
+    pub fn approvals(&self) -> approval::Table {
+        approval::Table(Arc::clone(&self.inner))
+    }
+
     /// The publishers that an admin pinned.
     pub fn publishers(&self) -> publisher::Table {
         publisher::Table(Recorder::new(&self.inner))
+    }
+
+    /// The clients of the MCP endpoint.
+    pub fn mcp_clients(&self) -> mcp_client::Table {
+        mcp_client::Table(Recorder::new(&self.inner))
     }
 
     /// What an admin granted.

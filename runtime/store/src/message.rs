@@ -17,7 +17,7 @@ use crate::writer::Transaction;
 /// One message.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// Counts up from 1 within the session; never used twice.
+    /// Counts up from 1 within the session; that of a message which was taken back is used again.
     pub number: i64,
     /// When it was stored.
     pub created: Timestamp,
@@ -61,6 +61,21 @@ impl Table {
             Ok(rows)
         };
         self.0.readers.run(work).await
+    }
+
+    /// Takes back all messages after number `after`; says how many those were.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such session, or when the database cannot be written.
+    pub async fn remove_after(&self, session: &SessionId, after: i64) -> Result<u64, Error> {
+        let session = session.clone();
+        let work = move |open: &mut Transaction<'_>| {
+            session::touch(open.connection, &session, open.now())?;
+            let sql = "DELETE FROM message WHERE session = ?1 AND number > ?2";
+            let values = params![session.as_str(), after];
+            Ok(open.connection.prepare_cached(sql)?.execute(values)? as u64)
+        };
+        self.0.writer.run(work).await
     }
 
     /// Puts `summary` in the place of all messages before number `number`; says how many those were. With none,

@@ -213,7 +213,18 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 }
 
 /// The columns of a channel. A thread has a slash in front, so that an empty one is not the same as none.
-fn place(channel: &Channel) -> [String; 3] {
+pub(crate) fn place(channel: &Channel) -> [String; 3] {
     let thread = channel.thread.as_ref().map(|thread| format!("/{thread}"));
     [channel.provider.clone(), channel.channel.clone(), thread.unwrap_or_default()]
+}
+
+/// The thread that a column of [`place`] stands for.
+pub(crate) fn thread(column: &str) -> Option<String> {
+    column.strip_prefix('/').map(str::to_owned)
+}
+
+/// The channel in the three columns from `first` on.
+pub(crate) fn channel(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Channel> {
+    let thread = thread(&row.get::<_, String>(first + 2)?);
+    Ok(Channel { provider: row.get(first)?, channel: row.get(first + 1)?, thread })
 }

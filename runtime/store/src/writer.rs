@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::Tail;
 use crate::error::Error;
+use crate::metric;
 
 /// The most jobs in one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
@@ -189,8 +190,10 @@ impl Worker {
 
     /// Runs `group` in one transaction, or each of it in its own if that fails, and answers.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let (start, before) = (self.clock.monotonic(), self.tail.number);
         match self.attempt(&mut group) {
             Ok(effects) => {
+                metric::committed(self.clock.since(start), group.len(), self.tail.number - before);
                 for effect in effects {
                     effect();
                 }
@@ -199,6 +202,7 @@ impl Worker {
                 }
             }
             Err(failure) if group.len() <= 1 => {
+                metric::failed();
                 if let Some(job) = group.pop() {
                     job.answer(Some(failure));
                 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use openpact_model::secret::MIN_SCANNED_BYTES;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, percent_encode_byte};
 
 /// RFC 3986, section 2.3: everything but the unreserved characters.
 const COMPONENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -35,6 +35,7 @@ pub(super) fn all(value: &str) -> Vec<Vec<u8>> {
     }
     forms.extend(json(value).into_iter().map(String::into_bytes));
     forms.push(html(value).into_bytes());
+    forms.extend(every_character(value).into_iter().map(String::into_bytes));
     for form in &mut forms {
         form.make_ascii_lowercase();
     }
@@ -65,6 +66,18 @@ fn json(value: &str) -> [String; 4] {
         plain.chars().map(|c| if "<>&'".contains(c) { unicode_escape(c) } else { c.into() }).collect();
     let ascii = plain.chars().map(|c| if c.is_ascii() { c.into() } else { unicode_escape(c) }).collect();
     [plain, slashes, for_html, ascii]
+}
+
+/// With every character escaped, which no common writer does and every reader undoes: a guest that reads JSON would have
+/// the value itself.
+fn every_character(value: &str) -> [String; 4] {
+    let entities = |form: fn(u32) -> String| value.chars().map(|c| form(c.into())).collect();
+    [
+        value.bytes().flat_map(|byte| percent_encode_byte(byte).chars()).collect(),
+        value.chars().map(unicode_escape).collect(),
+        entities(|code| format!("&#{code};")),
+        entities(|code| format!("&#x{code:x};")),
+    ]
 }
 
 fn unicode_escape(c: char) -> String {

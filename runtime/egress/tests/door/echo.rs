@@ -43,6 +43,10 @@ fn echoes(text: &str) -> Vec<String> {
         hex,
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
     ];
+    all.push(bytes.iter().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat());
+    all.push(text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<Vec<_>>().concat());
+    all.push(text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<Vec<_>>().concat());
+    all.push(text.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect::<Vec<_>>().concat());
     for before in ["", "x", "xy"] {
         for after in ["", "x", "xy"] {
             all.push(STANDARD.encode(format!("{before}{text}{after}")));
@@ -118,6 +122,52 @@ async fn an_echo_in_the_body_is_clean_whole_and_in_every_encoding() {
         let marks = String::from_utf8_lossy(&seen).matches("[REDACTED:TOKEN]").count();
         assert_eq!(marks, echoes(VALUE).len(), "{encoding}: each echo leaves a mark");
     }
+}
+
+#[tokio::test]
+async fn an_answer_is_clean_of_what_the_secret_was_before_and_became_while_it_was_waited_for() {
+    const VALUES: [&str; 3] =
+        ["the first value of all", "the value that was sent", "the value that came then"];
+    let world = World::new();
+    let vault = world.vault.clone();
+    let server = Server::start(move |_| {
+        // While the request waits.
+        vault.set("TOKEN", VALUES[2], &[PROBE]);
+        vec![Step::Write(reply("200 OK", &[("x-echo", &VALUES.join(", "))], VALUES.join(", ").as_bytes()))]
+    })
+    .await;
+    world.vault.set("TOKEN", VALUES[0], &[PROBE]);
+    let rule = format!("GET {} private=127.0.0.1 credential=token", server.url("/**"));
+    let door = world.door_with(vec![placed(&rule, "query key={}", "TOKEN")]);
+    let references = door.credentials();
+    let url = server.url(&format!("/?key={}", references.reference("token").unwrap()));
+    read(send(&door, "GET", &url, &[], empty(), &references).await).await.unwrap();
+    world.vault.set("TOKEN", VALUES[1], &[PROBE]);
+    let response = send(&door, "GET", &url, &[], empty(), &references).await.unwrap();
+    let expected = ["[REDACTED:TOKEN]"; 3].join(", ");
+    assert_eq!(response.headers()["x-echo"], expected.as_str());
+    assert_eq!(read(Ok(response)).await.unwrap().1, expected.as_bytes());
+    let lines: Vec<_> = server.seen().iter().map(|seen| seen.line().to_owned()).collect();
+    assert!(lines[0].contains("first") && lines[1].contains("was%20sent"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_a_secret_was_stays_known_until_sixteen_changes_later() {
+    let world = World::new();
+    let door = world.door_with(vec![]);
+    let value = |number: usize| format!("the value with the number {number:02}");
+    let is_known = |number| door.redactor().redact(&value(number)) == "[REDACTED:TOKEN]";
+    for number in 0..=16 {
+        world.vault.set("TOKEN", &value(number), &[PROBE]);
+        assert!(is_known(number) && is_known(0), "{number}");
+    }
+    // A secret that is taken away from its principal is one that changed.
+    world.vault.set("TOKEN", &value(16), &[]);
+    assert!(is_known(16) && is_known(1) && !is_known(0));
+    // One that comes back is no old one.
+    world.vault.set("TOKEN", &value(1), &[PROBE]);
+    assert!((1..=16).all(is_known));
+    assert!(!is_known(17));
 }
 
 #[tokio::test]

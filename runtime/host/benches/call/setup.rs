@@ -52,6 +52,7 @@ pub(crate) fn call(tool: &str, arguments: Value) -> ToolCall {
         arguments,
         caller: Caller { sender, role: Role::Owner, audience: Audience::Private },
         deadline: None,
+        progress: openpact_model::tool::ProgressSink::default(),
         cancel: CancellationToken::new(),
     }
 }

@@ -13,7 +13,7 @@ use super::path::Path;
 use super::space::{Books, ENTRY_BYTES, id_of};
 
 /// New files belong to the owner and can be read by others of the system, as the process's umask allows.
-const NEW_FILE: Mode = Mode::from_raw_mode(0o644);
+const NEW_FILE: Mode = Mode::from_raw_mode(0o640);
 
 /// What a guest wants of a file.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ use super::space::{ENTRY_BYTES, Space, id_of, size_of};
 use super::tree::{self, Halt, MAX_DEPTH};
 
 /// New folders belong to the owner and can be read by others of the system, as the process's umask allows.
-const NEW_FOLDER: Mode = Mode::from_raw_mode(0o755);
+const NEW_FOLDER: Mode = Mode::from_raw_mode(0o750);
 
 /// What lies at `path`; of a link, the link itself.
 pub(super) fn stat_at(folder: &Folder, path: &str, follow: bool) -> Result<Stat> {

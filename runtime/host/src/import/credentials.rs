@@ -6,6 +6,7 @@ use crate::state::State;
 
 impl Host for State {
     fn reference(&mut self, name: String) -> wasmtime::Result<Result<String, Error>> {
+        self.usable("openpact:host/credentials")?;
         if !self.requested_credentials.contains(&name) {
             // Told before looking further, so that nobody learns which credentials there are by asking.
             return Ok(Err(Error::NotRequested));

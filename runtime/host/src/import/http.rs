@@ -59,6 +59,7 @@ impl WasiHttpHooks for Hooks {
             total: None,
         };
         Box::new(async move {
+            ledger.pace().await;
             let answer = door.send(request, options, &references).await;
             let answer = answer.map_err(|error| {
                 if matches!(error, egress::Error::Denied(_) | egress::Error::Prohibited { .. }) {
@@ -66,6 +67,7 @@ impl WasiHttpHooks for Hooks {
                 }
                 told(error)
             })?;
+            ledger.let_through();
             let finished: Finished = Box::new(async { Ok(()) });
             Ok((answer.map(|body| body.map_err(told).boxed_unsync()), finished))
         })

@@ -12,10 +12,13 @@ const MAX_VALUE: usize = 1 << 20;
 /// The most keys that one call lists.
 const MAX_KEYS: u32 = 1000;
 
+const INTERFACE: &str = "openpact:host/kv";
+
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl Host for State {
     async fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
+        self.usable(INTERFACE)?;
         if !key_fits(&key) {
             return Ok(Err(Error::TooLarge));
         }
@@ -23,10 +26,12 @@ impl Host for State {
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> Answer<()> {
+        self.usable(INTERFACE)?;
         Ok(self.put(&key, Some(value), None).await.map(|_| ()))
     }
 
     async fn delete(&mut self, key: String) -> Answer<()> {
+        self.usable(INTERFACE)?;
         Ok(self.put(&key, None, None).await.map(|_| ()))
     }
 
@@ -36,10 +41,12 @@ impl Host for State {
         expected: Option<Vec<u8>>,
         value: Option<Vec<u8>>,
     ) -> Answer<Swap> {
+        self.usable(INTERFACE)?;
         Ok(self.put(&key, value, Some(expected)).await)
     }
 
     async fn list_keys(&mut self, prefix: String, after: Option<String>, limit: u32) -> Answer<Vec<String>> {
+        self.usable(INTERFACE)?;
         if prefix.len() > MAX_KEY || after.as_ref().is_some_and(|after| after.len() > MAX_KEY) {
             return Ok(Err(Error::TooLarge));
         }

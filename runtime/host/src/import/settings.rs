@@ -31,6 +31,7 @@ impl Settings {
 
 impl Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        self.usable("openpact:host/settings")?;
         if self.settings.is_secret(&key) {
             let reference = self.references.as_ref().and_then(|references| references.reference(&key).ok());
             return Ok(reference.map(|reference| Value::String(reference).to_string()));

@@ -54,9 +54,20 @@ pub(crate) fn package(name: &str, wasm: &[u8], manifest: &str) -> Arc<Verified> 
 
 /// A package that lists other tools than the guest does.
 pub(crate) fn package_with(name: &str, wasm: &[u8], manifest: &str, tools: Vec<ToolSpec>) -> Arc<Verified> {
+    package_of_kind("tool", name, wasm, manifest, tools)
+}
+
+/// A package that says itself what it is.
+pub(crate) fn package_of_kind(
+    kind: &str,
+    name: &str,
+    wasm: &[u8],
+    manifest: &str,
+    tools: Vec<ToolSpec>,
+) -> Arc<Verified> {
     let source = format!(
         "name = \"{name}\"\nversion = \"1.0.0\"\npublisher = \"tester\"\ndescription = \"A test guest.\"\n\
-         license = \"MIT\"\nkind = \"tool\"\n{manifest}"
+         license = \"MIT\"\nkind = \"{kind}\"\n{manifest}"
     );
     let bytes = pack(wasm, &source, tools).unwrap();
     let signature = sign(&bytes, &KEY).unwrap();
@@ -107,6 +118,7 @@ pub(crate) fn call_as(role: Role, tool: &str, arguments: Value) -> ToolCall {
         arguments,
         caller: Caller { sender, role, audience: Audience::Private },
         deadline: None,
+        progress: openpact_model::tool::ProgressSink::default(),
         cancel: CancellationToken::new(),
     }
 }

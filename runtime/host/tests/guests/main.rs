@@ -4,6 +4,8 @@
 //! compile.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adapter;
+mod conformance;
 mod crash;
 mod echo;
 mod escape;
@@ -15,6 +17,8 @@ mod grow;
 mod hoard;
 mod keep;
 mod liar;
+mod parrot;
+mod rogue;
 mod snoop;
 mod spin;
 mod wait;

@@ -25,8 +25,8 @@ const LIST: usize = 40;
 impl Shared {
     /// Does it and says what there is to say.
     pub(crate) async fn run_command(&self, command: Command, inbound: &Inbound) -> Result<String, Error> {
-        if inbound.role < command.role() {
-            return self.refuse_command(&command, inbound).await;
+        if let Some(refused) = self.refuse(&command, inbound).await? {
+            return Ok(refused);
         }
         match command {
             Command::New { title } => self.new_session(inbound, title).await,
@@ -35,13 +35,22 @@ impl Shared {
             Command::Rename { title } => self.rename(inbound, &title).await,
             Command::Context => self.context(inbound).await,
             Command::Stop => Ok(self.stop(inbound)),
+            // Channels of chat platforms have them; see chat/control.rs.
+            Command::Retry => Ok("There is nothing kept here that could run again; say it again.".to_owned()),
+            Command::Mode { .. } => Ok("Here everything is shown always.".to_owned()),
             Command::Model { name: None } => self.models(inbound).await,
             Command::Model { name: Some(name) } => self.set_model(inbound, &name).await,
+            Command::Approve { code, role } => self.approve(inbound, &code, role).await,
+            Command::Deny { code } => self.deny(inbound, &code).await,
             Command::Help => Ok(help()),
         }
     }
 
-    async fn refuse_command(&self, command: &Command, inbound: &Inbound) -> Result<String, Error> {
+    /// What somebody is told who may not use the command; `None` for somebody who may. It is recorded.
+    pub(crate) async fn refuse(&self, command: &Command, inbound: &Inbound) -> Result<Option<String>, Error> {
+        if inbound.role >= command.role() {
+            return Ok(None);
+        }
         let actor = one_line(&format!("{}:{}", inbound.sender.provider, inbound.sender.user), 128);
         let event = Event::new("command.call", actor, format!("/{}", command.name()), Verdict::Denied)
             .with("role", inbound.role.to_string())
@@ -49,7 +58,7 @@ impl Shared {
         if let Err(error) = self.store.record(event).await {
             tracing::error!(%error, "a refused command could not be audited");
         }
-        Ok(format!("The role '{}' may not use this command.", inbound.role))
+        Ok(Some(format!("The role '{}' may not use this command.", inbound.role)))
     }
 
     async fn new_session(&self, inbound: &Inbound, title: Option<String>) -> Result<String, Error> {

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use openpact_model::text;
 
 /// Which end of a file that is too long is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub enum Keep {
     /// The beginning.
     Start,
     /// The end: of a diary the newest entries.
@@ -20,7 +20,7 @@ pub(super) enum Keep {
 
 /// What there was to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// Nothing.
     Missing,
     /// A text, perhaps cut.
@@ -35,27 +35,64 @@ pub(super) enum Found {
 }
 
 /// The folder with the files.
-pub(super) struct Folder(Dir);
+pub struct Folder(Dir);
 
 impl Folder {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
         Dir::open_ambient_dir(path, ambient_authority()).map(Self)
     }
 
     /// Reads `name`, of at most `budget` bytes.
-    pub(super) fn read(&self, name: &str, budget: u64, keep: Keep) -> Found {
+    pub fn read(&self, name: &str, budget: u64, keep: Keep) -> Found {
         found(read(&self.0, name, budget, keep))
     }
 
     /// Reads `name` in the folder `inner`, which is no symbolic link either.
-    pub(super) fn read_in(&self, inner: &str, name: &str, budget: u64, keep: Keep) -> Found {
+    pub fn read_in(&self, inner: &str, name: &str, budget: u64, keep: Keep) -> Found {
         found(self.0.open_dir_nofollow(inner).and_then(|dir| read(&dir, name, budget, keep)))
     }
 
+    /// Whether `name` is a regular file.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.symlink_metadata(name).is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// A number that changes when the regular file `name`, in the folder `inner` if one is named, is written.
+    pub fn stamp(&self, inner: Option<&str>, name: &str) -> Option<u64> {
+        let metadata = match inner {
+            None => self.0.symlink_metadata(name),
+            Some(inner) => self.0.open_dir_nofollow(inner).and_then(|dir| dir.symlink_metadata(name)),
+        };
+        let metadata = metadata.ok().filter(cap_std::fs::Metadata::is_file)?;
+        let written = metadata.modified().ok()?.into_std().duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(u64::try_from(written.as_nanos()).unwrap_or(u64::MAX) ^ metadata.len().rotate_left(40))
+    }
+
+    /// The names of the regular files in the folder `inner` that end with `ending`, in order, at most `limit` of those
+    /// that come last; none where there is no such folder.
+    pub fn names(&self, inner: &str, ending: &str, limit: usize) -> Vec<String> {
+        let Ok(entries) = self.0.open_dir_nofollow(inner).and_then(|dir| dir.entries()) else {
+            return Vec::new();
+        };
+        let files = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let names = files.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<_> = names.filter(|name| name.ends_with(ending)).collect();
+        names.sort_unstable();
+        names.drain(..names.len().saturating_sub(limit));
+        names
+    }
+
     /// Makes `name` if nothing of that name is there, not even a link that leads nowhere. Says whether it did.
-    pub(super) fn create(&self, name: &str, text: &str) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(&self, name: &str, text: &str) -> io::Result<bool> {
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).follow(FollowSymlinks::No);
+        options.write(true).create_new(true).mode(0o640).follow(FollowSymlinks::No);
         match self.0.open_with(name, &options) {
             Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use openpact_engine::Event;
+use openpact_model::chat::Visibility;
 use openpact_model::id::{CallId, SessionId, TurnId};
 use openpact_model::port::{ToolCaller, ToolProvider};
 use openpact_model::principal::Principal;
@@ -14,6 +15,7 @@ use openpact_store::journal::Intent;
 
 use super::*;
 use crate::message::Update;
+use crate::people::Who;
 use crate::testing::{Puppet, Tools, World, channel, sender, tool};
 use crate::{nearest, router};
 
@@ -53,7 +55,9 @@ impl Scene {
         let provider = Arc::clone(&tools) as Arc<dyn ToolProvider>;
         let router = router::Config::default().build(ports, vec![provider]).unwrap();
         let engine = Puppet::new(world.store.clone(), Arc::clone(&router) as Arc<dyn ToolCaller>);
+        let people = world.people(crate::people::Config::default()).await;
         let ports = Ports {
+            people,
             store: world.store.clone(),
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
             router: Arc::clone(&router),
@@ -76,7 +80,14 @@ impl Scene {
     fn submit_as(&self, place: &str, role: Role, audience: Audience, text: &str) -> Updates {
         let user = role.to_string();
         let (channel, sender) = (channel(place), sender(&user));
-        self.orchestrator.submit(Inbound { channel, sender, role, audience, text: text.to_owned() })
+        self.orchestrator.submit(Inbound {
+            channel,
+            sender,
+            role,
+            audience,
+            text: text.to_owned(),
+            turn: None,
+        })
     }
 
     /// The owner, alone.
@@ -352,11 +363,12 @@ async fn a_broken_store_is_told_and_no_turn_runs() {
     scene.say_as("g", Role::Guest, Audience::Group, "hello").await.ended("you said hello");
     let turns = scene.engine.turns().len();
     scene.world.sql(
-        "CREATE TRIGGER broken BEFORE UPDATE ON setting WHEN NEW.scope = 'session-taint'
+        "CREATE TRIGGER broken BEFORE INSERT ON setting WHEN NEW.scope = 'session-taint'
          BEGIN SELECT RAISE(ABORT, 'broken by a test'); END;",
     );
-    scene.say_as("g", Role::Guest, Audience::Group, "hello").await.failed(ErrorKind::Engine, "");
+    scene.say_as("h", Role::Guest, Audience::Group, "hello").await.failed(ErrorKind::Engine, "");
     assert_eq!(scene.engine.turns().len(), turns);
+    scene.say_as("g", Role::Guest, Audience::Group, "hello").await.ended("you said hello");
 }
 
 #[tokio::test]
@@ -628,4 +640,103 @@ async fn a_shutdown_stops_what_does_not_end() {
     for updates in running {
         answer(updates).await.failed(ErrorKind::Aborted, "Stopped");
     }
+}
+
+/// What a turn leaves in the log, as JSON.
+#[derive(Clone, Default)]
+struct Paper(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// From the lane through the engine and the router into a tool: each is a task of its own.
+#[tokio::test]
+async fn whatever_is_logged_within_a_turn_says_which_one_and_turns_are_counted() {
+    let paper = Paper::default();
+    let writer = paper.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    // With one subscriber alone, a place that logs is first judged by the thread that comes by first, and other tests'
+    // threads have none (tracing-core, `Dispatchers::rebuilder`).
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let metrics = openpact_health::recorder::build().unwrap();
+    let _recording = metrics::set_default_local_recorder(metrics.recorder());
+
+    let scene = Scene::new().await;
+    let talking = Tools::new("talking", vec![tool("talk", Reads::Nothing, Writes::Nothing)], |_| async {
+        tracing::warn!(target: "guest", "from within the tool");
+        Ok(openpact_model::tool::ToolOutput::text("done"))
+    });
+    scene.router.set_providers(vec![talking]).unwrap();
+    scene.say("c", "tool talk {}").await.ended("done");
+    scene.say("c", "/help").await;
+
+    let turn = scene.engine.last().1.id;
+    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    let line =
+        text.lines().find(|line| line.contains("from within the tool")).expect("the tool's line is there");
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["span"]["turn"], turn.as_str(), "{line}");
+    assert_eq!(line["span"]["channel"], "test:c", "{line}");
+    let text = metrics.render("0", 0);
+    for line in [
+        "openpact_turns_total{outcome=\"ok\"} 1",
+        "openpact_turn_duration_seconds_count 1",
+        "openpact_turns_running 0",
+        "openpact_commands_total{command=\"help\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+/// The code that a stranger is told.
+async fn told_code(scene: &Scene, user: &str) -> String {
+    let place = channel(user);
+    let who = Who {
+        provider: "telegram",
+        user,
+        display_name: "x",
+        channel: &place,
+        visibility: Visibility::Direct,
+        asserts_owner: true,
+    };
+    let told =
+        scene.orchestrator.shared.people.greet(&who).await.unwrap().expect("a stranger is told a code");
+    told.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn only_an_owner_approves_and_never_an_owner_in_a_chat() {
+    let scene = Scene::new().await;
+    let code = told_code(&scene, "7").await;
+    for role in [Role::Guest, Role::Member] {
+        for command in [format!("/approve {code}"), format!("/deny {code}")] {
+            let answer = scene.say_as("elsewhere", role, Audience::Group, &command).await;
+            assert_eq!(answer.notices, [format!("The role '{role}' may not use this command.")]);
+        }
+    }
+    let refused = scene.world.audit("command.call").await;
+    assert_eq!(refused.len(), 4, "{refused:?}");
+    let answer = scene.say("home", &format!("/approve {code} owner")).await;
+    assert!(answer.notices[0].contains("openpact user accept CODE --role owner"), "{answer:?}");
+    let answer = scene.say("home", "/approve 0000-0000").await;
+    assert!(answer.notices[0].starts_with("Not done: no request is open"), "{answer:?}");
+    assert_eq!(scene.orchestrator.shared.people.list().await.unwrap().people, []);
+    let answer = scene.say_as("group", Role::Owner, Audience::Group, &format!("/approve {code} guest")).await;
+    assert_eq!(answer.notices, ["telegram:7 (shown there as 'x') may speak from now on, as guest."]);
+    let people = scene.orchestrator.shared.people.list().await.unwrap().people;
+    assert_eq!((people.len(), people[0].role), (1, Role::Guest));
+    let accepted = scene.world.audit("pairing.accept").await;
+    assert!(accepted.last().unwrap().actor.ends_with(":owner"), "{accepted:?}");
+    let code = told_code(&scene, "8").await;
+    let answer = scene.say("home", &format!("/deny {code}")).await;
+    assert!(answer.notices[0].starts_with("telegram:8 was turned down"), "{answer:?}");
 }

@@ -9,13 +9,16 @@ use futures::FutureExt as _;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::id::{CallId, Digest, TurnId};
 use openpact_model::port::AuditSink as _;
-use openpact_model::tool::{Limit, Reads, ToolAnswer, ToolCall, ToolFailure, ToolOutput, Writes};
+use openpact_model::tool::{
+    Limit, ProgressSink, Reads, ToolAnswer, ToolCall, ToolFailure, ToolOutput, Writes,
+};
 use openpact_store::journal::Intent;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::registry::Tool;
 use super::turn::Turn;
-use super::{Shared, arguments, record, redaction};
+use super::{Shared, arguments, metric, record, redaction};
 
 /// What a model is told when its conversation has read untrusted text and it wants to write outside.
 const TAINTED: &str = "this conversation has read text from outside or from somebody else than the owner, so it \
@@ -65,7 +68,7 @@ impl Shared {
         match self.admit(&turn, tool, text).await {
             Ok(admitted) => {
                 // A task of its own: an engine that drops its call must not leave it without a record.
-                let task = tokio::spawn(Arc::clone(self).run(turn, admitted));
+                let task = tokio::spawn(Arc::clone(self).run(turn, admitted).in_current_span());
                 task.await.unwrap_or_else(|error| {
                     tracing::error!(%error, tool, "a tool call ended without an answer");
                     answer_failure(&ToolFailure::Host("the call ended without an answer".to_owned()))
@@ -76,6 +79,7 @@ impl Shared {
     }
 
     async fn unknown_turn(&self, turn: &TurnId, tool: &str, text: &str) -> ToolAnswer {
+        metric::ended(None, "unknown-turn");
         let event = Event::new(record::END, "unknown", shown(tool), Verdict::Denied)
             .with("turn", shown(turn.as_str()))
             .with("arguments", record::hashed(text))
@@ -119,6 +123,7 @@ impl Shared {
     }
 
     async fn refuse(&self, turn: &Turn, name: &str, text: &str, refusal: Refusal) -> ToolAnswer {
+        metric::ended(refusal.tool.as_ref().map(|tool| &tool.spec), refusal.code);
         let redactor = self.redaction.current();
         let mut event = record::event(record::END, turn, &redaction::text(&redactor, name), Verdict::Denied)
             .with("outcome", refusal.code)
@@ -154,6 +159,7 @@ impl Shared {
                 tool = tool.spec.name,
                 "a tool call was not run: it could not be recorded"
             );
+            metric::ended(Some(&tool.spec), "host");
             return answer_failure(&ToolFailure::Host(error));
         }
         let start = self.clock.monotonic();
@@ -165,6 +171,7 @@ impl Shared {
             caller: turn.caller.clone(),
             deadline: Some(self.deadline),
             cancel: turn.cancel.child_token(),
+            progress: self.redacted(&turn.progress),
         };
         let result = self.execute(&tool, request).await;
         let redactor = self.redaction.current();
@@ -213,6 +220,22 @@ impl Shared {
         tainted.map_err(|error| format!("the taint could not be written: {}", error_chain(&error)))
     }
 
+    /// What a tool says while it runs leaves as its answer does: without secrets.
+    fn redacted(self: &Arc<Self>, sink: &ProgressSink) -> ProgressSink {
+        let (shared, to) = (Arc::clone(self), sink.clone());
+        let redacted = ProgressSink::new(move |mut progress| {
+            let redactor = shared.redaction.current();
+            progress.message = progress.message.map(|message| redaction::text(&redactor, &message));
+            to.report(progress);
+        });
+        let Some(least) = sink.least() else { return redacted };
+        let (shared, to) = (Arc::clone(self), sink.clone());
+        redacted.with_log(least, move |mut line| {
+            line.text = redaction::text(&shared.redaction.current(), &line.text);
+            to.log(line);
+        })
+    }
+
     async fn execute(&self, tool: &Tool, call: ToolCall) -> Result<ToolOutput, ToolFailure> {
         let cancel = call.cancel.clone();
         if cancel.is_cancelled() {
@@ -249,12 +272,15 @@ impl Shared {
         start: Instant,
         result: &Result<ToolOutput, ToolFailure>,
     ) -> Result<(), String> {
-        let duration = millis(self.clock.since(start));
+        let elapsed = self.clock.since(start);
+        let duration = millis(elapsed);
+        metric::took(&tool.spec, elapsed);
         let (verdict, outcome) = match result {
             Ok(_) => (Verdict::Allowed, "ok"),
             Err(failure @ ToolFailure::Denied(_)) => (Verdict::Denied, failure.code()),
             Err(failure) => (Verdict::Failed, failure.code()),
         };
+        metric::ended(Some(&tool.spec), outcome);
         let mut event = record::event(record::END, turn, &tool.spec.name, verdict);
         event = record::with_tool(event, Some(call), tool)
             .with("arguments", arguments)

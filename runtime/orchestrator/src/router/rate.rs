@@ -1,29 +1,15 @@
-//! Token buckets: how often a person, and anybody together, may call tools.
-//!
-//! Written here instead of taken from a crate (`governor` was looked at): a call needs a place in two buckets at once,
-//! and one that finds the second empty must not use up the first, which a keyed limiter of one state cannot do; and
-//! the time comes from our clock.
+//! How often a person, and anybody together, may call tools.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use openpact_model::clock::Clock;
 use openpact_model::role::Sender;
 
 use crate::Error;
+use crate::bucket;
 
-/// Above this many buckets, those that are full again are forgotten: they say nothing.
-const MANY: usize = 1024;
-
-/// A rate: so many at once, then so many a minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Calls at once; at least 1.
-    pub burst: u32,
-    /// Calls a minute after that; at least 1.
-    pub per_minute: u32,
-}
+pub use crate::bucket::Rate;
 
 /// The rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +35,7 @@ impl Default for Config {
 /// All buckets.
 pub(super) struct Buckets {
     config: Config,
-    clock: Arc<dyn Clock>,
-    levels: Mutex<HashMap<Key, Level>>,
+    buckets: bucket::Buckets<Key>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,23 +44,15 @@ enum Key {
     Tool(String),
 }
 
-/// How full a bucket was at a moment.
-#[derive(Clone, Copy)]
-struct Level {
-    tokens: f64,
-    at: Instant,
-    rate: Rate,
-}
-
 impl Config {
     pub(super) fn build(self, clock: Arc<dyn Clock>) -> Result<Buckets, Error> {
         let named = self.tools.iter().map(|(name, rate)| (name.as_str(), rate));
         for (name, rate) in [("user", &self.user), ("tool", &self.tool)].into_iter().chain(named) {
-            if rate.burst == 0 || rate.per_minute == 0 {
+            if !rate.passes() {
                 return Err(Error::Rate { name: name.to_owned() });
             }
         }
-        Ok(Buckets { config: self, clock, levels: Mutex::default() })
+        Ok(Buckets { config: self, buckets: bucket::Buckets::new(clock) })
     }
 }
 
@@ -83,48 +60,25 @@ impl Buckets {
     /// Takes a place for one call of `tool` by `sender`, or says why there is none and when there will be. A refused
     /// call uses nothing up.
     pub(super) fn take(&self, sender: &Sender, tool: &str) -> Result<(), String> {
-        let now = self.clock.monotonic();
         let user = Key::User { provider: sender.provider.clone(), user: sender.user.clone() };
         let tool_rate = self.config.tools.get(tool).copied().unwrap_or(self.config.tool);
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        if levels.len() >= MANY {
-            levels.retain(|_, level| level.now(now) < f64::from(level.rate.burst));
-        }
         let wanted = [(user, self.config.user), (Key::Tool(tool.to_owned()), tool_rate)];
-        for (key, rate) in &wanted {
-            let tokens = levels.get(key).map_or(f64::from(rate.burst), |level| level.now(now));
-            if tokens < 1.0 {
-                return Err(refusal(key, *rate, tokens));
-            }
-        }
-        for (key, rate) in wanted {
-            let level = levels.entry(key).or_insert(Level { tokens: f64::from(rate.burst), at: now, rate });
-            *level = Level { tokens: level.now(now) - 1.0, at: now, rate };
-        }
-        Ok(())
+        self.buckets.take(wanted).map_err(|empty| {
+            let (whose, rate) = match empty.index {
+                0 => ("this person calls tools", self.config.user),
+                _ => ("this tool is called", tool_rate),
+            };
+            let seconds = empty.seconds();
+            format!("{whose} too often (at most {} a minute); try again in {seconds} s", rate.per_minute)
+        })
     }
-}
-
-impl Level {
-    fn now(&self, now: Instant) -> f64 {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        let filled = passed * f64::from(self.rate.per_minute) / 60.0;
-        (self.tokens + filled).min(f64::from(self.rate.burst))
-    }
-}
-
-fn refusal(key: &Key, rate: Rate, tokens: f64) -> String {
-    let wait = Duration::from_secs_f64((1.0 - tokens) * 60.0 / f64::from(rate.per_minute));
-    let seconds = wait.as_secs() + 1;
-    let whose = match key {
-        Key::User { .. } => "this person calls tools",
-        Key::Tool(_) => "this tool is called",
-    };
-    format!("{whose} too often (at most {} a minute); try again in {seconds} s", rate.per_minute)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
     use jiff::{Timestamp, tz::TimeZone};
     use openpact_model::clock::SystemClock;
 
@@ -223,12 +177,12 @@ mod tests {
         let clock = Hand::new();
         let buckets =
             buckets(&clock, Rate { burst: 1, per_minute: 60 }, Rate { burst: 10_000, per_minute: 1 });
-        for number in 0..MANY {
+        for number in 0..1024 {
             buckets.take(&sender(&number.to_string()), "t").unwrap();
         }
         clock.turn(Duration::from_secs(2));
         buckets.take(&sender("late"), "t").unwrap();
-        assert!(buckets.levels.lock().unwrap().len() <= 2, "only the tool's bucket and the new one stay");
+        assert!(buckets.buckets.len() <= 2, "only the tool's bucket and the new one stay");
     }
 
     #[test]

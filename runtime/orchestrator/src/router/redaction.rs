@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openpact_egress::redact::{Redactor, Scope};
 use openpact_model::secret::SecretSource;
-use openpact_model::tool::{Content, ToolFailure, ToolOutput};
+use openpact_model::tool::{Body, Content, ToolFailure, ToolOutput};
 use serde_json::Value;
 
 /// The matcher for the secrets as they are now; built again when they change.
@@ -97,5 +97,20 @@ fn content(redactor: &Redactor, piece: Content) -> Content {
             description: description.map(clean),
             media_type: media_type.map(clean),
         },
+        Content::Audio { data, media_type } => {
+            if redactor.redact(&data) == data {
+                Content::Audio { data, media_type: clean(media_type) }
+            } else {
+                Content::text("[a sound was left out: it contained a secret]")
+            }
+        }
+        Content::Embedded { uri, media_type, body } => {
+            let body = match body {
+                Body::Text(text) => Body::Text(clean(text)),
+                Body::Blob(data) if redactor.redact(&data) == data => Body::Blob(data),
+                Body::Blob(_) => Body::Text("[bytes were left out: they contained a secret]".to_owned()),
+            };
+            Content::Embedded { uri: clean(uri), media_type: media_type.map(clean), body }
+        }
     }
 }

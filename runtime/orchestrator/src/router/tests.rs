@@ -9,6 +9,8 @@ use openpact_model::secret::SecretValue;
 use openpact_model::tool::{Content, Limit, Reads, ToolFailure, ToolOutput, Writes};
 use tokio::sync::Semaphore;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 use crate::testing::{Tools, World, caller, channel, tool};
 
@@ -44,7 +46,10 @@ fn router(world: &World, config: Config, providers: Vec<Arc<dyn ToolProvider>>) 
 
 fn desk(router: &Arc<Router>, role: Role, audience: Audience) -> Desk {
     let cancel = CancellationToken::new();
-    let turn = router.open_turn(caller("ada", role, audience), None, Some(channel("c")), &cancel);
+    let turn = router.open_turn(Opening {
+        channel: Some(channel("c")),
+        ..Opening::new(caller("ada", role, audience), &cancel)
+    });
     Desk { router: Arc::clone(router), turn, cancel }
 }
 
@@ -207,7 +212,7 @@ async fn rates_hold_for_a_person_and_for_a_tool() {
     answered(&ada.call("fast", "{}").await, "nothing");
     refused(&again.call("fast", "{}").await, "this person calls tools too often");
     let cancel = CancellationToken::new();
-    let other = router.open_turn(caller("bob", Role::Owner, Audience::Private), None, None, &cancel);
+    let other = router.open_turn(Opening::new(caller("bob", Role::Owner, Audience::Private), &cancel));
     answered(&router.call(other.id(), "fast", "{}").await, "nothing");
     world.clock.advance(Duration::from_secs(1));
     answered(&ada.call("fast", "{}").await, "nothing");
@@ -418,7 +423,7 @@ async fn a_session_that_read_untrusted_text_writes_nothing_outside_any_more() {
     let open = |router: &Arc<Router>, session: &SessionId| {
         let cancel = CancellationToken::new();
         let who = caller("ada", Role::Owner, Audience::Private);
-        let turn = router.open_turn(who, Some(session.clone()), None, &cancel);
+        let turn = router.open_turn(Opening { session: Some(session.clone()), ..Opening::new(who, &cancel) });
         Desk { router: Arc::clone(router), turn, cancel }
     };
     let first = router(&world, Config::default(), vec![tools.clone()]);
@@ -462,7 +467,10 @@ async fn a_taint_that_cannot_be_kept_or_read_stops_the_call() {
     let id = session(&world).await;
     let router = router(&world, Config::default(), vec![tools.clone()]);
     let cancel = CancellationToken::new();
-    let turn = router.open_turn(caller("ada", Role::Owner, Audience::Private), Some(id), None, &cancel);
+    let turn = router.open_turn(Opening {
+        session: Some(id),
+        ..Opening::new(caller("ada", Role::Owner, Audience::Private), &cancel)
+    });
     world.break_table("setting", "1");
     refused(&router.call(turn.id(), "web_fetch", "{}").await, "internal error");
     world.mend();
@@ -652,4 +660,39 @@ async fn what_cannot_be_offered_is_refused_and_changes_nothing() {
     let longest = "a".repeat(64);
     desk.router.set_providers(vec![Tools::echo(vec![plain(&longest)])]).unwrap();
     assert_eq!(desk.names(), [longest]);
+}
+
+/// Names that a model makes up are counted together: each would be a series of its own for ever.
+#[tokio::test]
+async fn calls_are_counted_by_tool_and_outcome_and_made_up_names_as_unknown() {
+    let metrics = openpact_health::recorder::build().unwrap();
+    let _recording = metrics::set_default_local_recorder(metrics.recorder());
+    let world = World::new();
+    let tools = Tools::echo(vec![plain("echo")]);
+    let slow = Rates {
+        tools: BTreeMap::from([("echo".into(), Rate { burst: 2, per_minute: 1 })]),
+        ..Rates::default()
+    };
+    let config = Config { rates: slow, ..Config::default() };
+    let desk = desk(&router(&world, config, vec![tools]), Role::Owner, Audience::Private);
+    for number in 0..20 {
+        desk.call(&format!("made_up_{number}"), "{}").await;
+    }
+    for arguments in ["{}", "{}", "{}", "nonsense"] {
+        desk.call("echo", arguments).await;
+    }
+    desk.router.call(&TurnId::from_stored("turn_of_nobody"), "echo", "{}").await;
+    let text = metrics.render("0", 0);
+    for line in [
+        "openpact_tool_calls_total{tool=\"unknown\",outcome=\"unknown-tool\"} 20",
+        "openpact_tool_calls_total{tool=\"unknown\",outcome=\"unknown-turn\"} 1",
+        "openpact_tool_calls_total{tool=\"echo\",outcome=\"ok\"} 2",
+        "openpact_tool_calls_total{tool=\"echo\",outcome=\"rate-limited\"} 1",
+        "openpact_tool_calls_total{tool=\"echo\",outcome=\"invalid-arguments\"} 1",
+        "openpact_rate_limited_total{kind=\"tool\"} 1",
+        "openpact_tool_call_duration_seconds_count{tool=\"echo\"} 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("made_up") && !text.contains("turn_of_nobody"), "{text}");
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use openpact_model::id::{SessionId, TurnId};
 use openpact_model::random::Random;
 use openpact_model::role::{Audience, Caller, Channel, Role};
+use openpact_model::tool::ProgressSink;
 use tokio_util::sync::CancellationToken;
 
 /// A running turn as the host knows it.
@@ -18,7 +19,35 @@ pub(super) struct Turn {
     pub(super) channel: Option<Channel>,
     /// Cancelled when the turn is stopped or closed.
     pub(super) cancel: CancellationToken,
+    /// Who wants to know how far its calls are.
+    pub(super) progress: ProgressSink,
     tainted: AtomicBool,
+}
+
+/// What a turn is opened with.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Who caused it.
+    pub caller: Caller,
+    /// The conversation that it belongs to.
+    pub session: Option<SessionId>,
+    /// Where it was said.
+    pub channel: Option<Channel>,
+    /// Cancelled when it is to stop.
+    pub cancel: CancellationToken,
+    /// Its id where it was issued before, for a turn that is on disk; else one is made. Never one that somebody else
+    /// named.
+    pub id: Option<TurnId>,
+    /// Who wants to know how far its calls are.
+    pub progress: ProgressSink,
+}
+
+impl Opening {
+    /// A turn of `caller` without a session or a place.
+    pub fn new(caller: Caller, cancel: &CancellationToken) -> Self {
+        let (cancel, progress) = (cancel.clone(), ProgressSink::default());
+        Self { caller, session: None, channel: None, cancel, id: None, progress }
+    }
 }
 
 /// All running turns.
@@ -49,22 +78,16 @@ impl Turn {
 }
 
 impl Turns {
-    pub(super) fn open(
-        self: &Arc<Self>,
-        random: &dyn Random,
-        mut caller: Caller,
-        session: Option<SessionId>,
-        channel: Option<Channel>,
-        cancel: &CancellationToken,
-    ) -> OpenTurn {
+    pub(super) fn open(self: &Arc<Self>, random: &dyn Random, opening: Opening) -> OpenTurn {
+        let Opening { mut caller, session, channel, cancel, id, progress } = opening;
         // A private channel is one that the owner alone reads. Whoever else speaks in it reads it too.
         if caller.role != Role::Owner {
             caller.audience = Audience::Group;
         }
         let tainted = AtomicBool::new(caller.role != Role::Owner);
         let cancel = cancel.child_token();
-        let id = TurnId::generate(random);
-        let turn = Arc::new(Turn { id, caller, session, channel, cancel, tainted });
+        let id = id.unwrap_or_else(|| TurnId::generate(random));
+        let turn = Arc::new(Turn { id, caller, session, channel, cancel, progress, tainted });
         self.lock().insert(turn.id.clone(), Arc::clone(&turn));
         OpenTurn { turns: Arc::clone(self), turn }
     }

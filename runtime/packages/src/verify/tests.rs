@@ -351,7 +351,8 @@ fn the_kind_must_agree_with_the_exports() {
         );
     }
     let source = SOURCE.replace("\"tool\"", "\"adapter\"");
-    let wasm = component(&["openpact:chat/inbox@0.1.0"], &[adapter]);
+    let imports = ["inbox", "types", "events", "rendering"].map(|name| format!("openpact:chat/{name}@0.1.0"));
+    let wasm = component(&imports.each_ref().map(String::as_str), &[adapter]);
     let bytes = pack(&wasm, &source, vec![]).unwrap();
     let key = SecretKey::generate().unwrap();
     let signature = sign(&bytes, &key).unwrap();
@@ -405,6 +406,7 @@ fn the_inert_baseline_needs_no_request() {
         "wasi:sockets/tcp@0.2.3",
         "openpact:host/log@0.1.0",
         "openpact:host/settings@0.1.3",
+        "openpact:host/progress@0.1.0",
     ] {
         assert_eq!(importing(import, ""), Ok(()), "{import}");
     }

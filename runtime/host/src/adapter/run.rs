@@ -1,0 +1,119 @@
+//! The receive loop: one instance that lives for as long as its connection, for weeks where all goes well.
+//!
+//! It has no end in time and no number of anything for its life. Its share of a processor is a rate, and so are its
+//! requests and its log; memory and open handles have limits that hold at each moment; nothing is kept about what it did.
+
+use std::sync::Arc;
+
+use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
+use openpact_bindings::v0_1_0::chat::exports::openpact::chat::adapter;
+use openpact_model::chat::{AdapterError, Inbox};
+use openpact_model::id::TurnId;
+use openpact_model::role::Role;
+use tokio_util::sync::CancellationToken;
+use wasmtime::{Store, UpdateDeadline};
+
+use super::Adapter;
+use super::call::Terms;
+use super::failure;
+use crate::call::{self, Running, Work as _};
+use crate::import::inbox;
+use crate::meter::{Meter, Metered};
+use crate::metric::Alive;
+use crate::state::State;
+use crate::throttle::Account;
+
+/// How a run ended: the guest's own word, an error of the engine, or none because it was stopped.
+type End = Option<wasmtime::Result<Result<(), adapter::AdapterError>>>;
+
+impl Adapter {
+    /// Runs the loop until its end, or soon after `stop`.
+    pub(super) async fn run_loop(&self, port: Arc<dyn Inbox>, stop: CancellationToken) -> AdapterError {
+        let terms = Terms {
+            sandbox: &self.sandbox,
+            name: "run",
+            limits: Arc::clone(&self.sandbox.limits),
+            places: &self.single,
+            stop: &stop,
+        };
+        let place = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return AdapterError::Stopped,
+            place = terms.place_of(&self.sandbox.shared.loops) => place,
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(failure) => return failure::loop_ended(failure),
+        };
+        let ledger = self.sandbox.lasting_ledger(TurnId::from_stored("run"));
+        let mut state = self.sandbox.state(Role::Guest, &ledger);
+        state.inbox =
+            Some(inbox::Inbox::new(port, Arc::from(self.instance.as_str()), Arc::clone(&self.pace)));
+        let alive = Alive::count(&self.sandbox.name);
+        let run = self.attended(state, stop.clone());
+        let run = Running::start(&self.sandbox.shared, async move {
+            let end = run.await;
+            drop((place, alive));
+            end
+        });
+        let end = run.end().await;
+        ledger.capture().finish();
+        match end {
+            Err(why) => {
+                tracing::error!(component = self.instance, why, "a receive loop is lost");
+                AdapterError::Broken("the host failed while it ran; see the log".into())
+            }
+            Ok(None) => AdapterError::Stopped,
+            Ok(Some(Ok(Ok(())))) => AdapterError::Broken("its receive loop ended without a reason".into()),
+            Ok(Some(Ok(Err(error)))) => failure::loop_said(error, &ledger),
+            Ok(Some(Err(error))) => failure::loop_ended(terms.failure(&error, &ledger)),
+        }
+    }
+
+    /// The loop with everything that looks after it, ready to be put on the guests' threads.
+    fn attended(&self, state: State, stop: CancellationToken) -> impl Future<Output = End> + Send + 'static {
+        let clock = Arc::clone(&self.sandbox.shared.clock);
+        let meter = Arc::new(Meter::default());
+        let account = Arc::new(Account::open(Arc::clone(&self.throttle), Arc::clone(&meter), clock));
+        let store = call::store(&self.sandbox.shared.engine, state, &self.sandbox.limits);
+        let (pre, own_stop) = (self.pre.clone(), self.stop.clone());
+        let opened = Arc::clone(&account);
+        let run = Metered::new(meter, async move {
+            if let Some(wait) = opened.begin() {
+                tokio::time::sleep(wait).await;
+            }
+            throttled(store, opened, pre).await
+        });
+        async move {
+            let end = tokio::select! {
+                biased;
+                () = stop.cancelled() => None,
+                () = own_stop.cancelled() => None,
+                end = run => Some(end),
+            };
+            // Behind the end of the metered part, so that the last of its time is charged too.
+            drop(account);
+            end
+        }
+    }
+}
+
+async fn throttled(
+    mut store: Store<State>,
+    account: Arc<Account>,
+    pre: AdapterComponentPre<State>,
+) -> wasmtime::Result<Result<(), adapter::AdapterError>> {
+    store.epoch_deadline_callback(move |_| {
+        // Where the guest's own code runs, and nowhere else: a host call may hold what others wait for.
+        let pause = account.look();
+        Ok(UpdateDeadline::YieldCustom(
+            1,
+            match pause {
+                Some(pause) => Box::pin(tokio::time::sleep(pause)),
+                None => Box::pin(tokio::task::yield_now()),
+            },
+        ))
+    });
+    let function = super::call::function(|guest, store| Box::pin(guest.call_run(store)));
+    super::call::Use { pre, function }.run(&mut store).await
+}

@@ -1,0 +1,259 @@
+//! What does not wait behind turns: commands, presses of buttons, edits.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use openpact_engine::session::Message;
+use openpact_model::chat::{Detail, Event, Happening};
+use openpact_model::id::SessionId;
+use openpact_model::role::{Channel, Role};
+use openpact_model::text::one_line;
+use openpact_store::inbox::{Edit, Lane, State};
+
+use super::admission::{Admitted, inbound};
+use super::outcome::notice;
+use super::{Chat, arrival};
+use crate::command::{Command, Parsed, parse};
+use crate::{Error, Inbound};
+
+/// The detail modes as they are written.
+const MODES: [(&str, Detail); 4] = [
+    ("simple", Detail::Simple),
+    ("thinking", Detail::Thinking),
+    ("tools", Detail::Tools),
+    ("full", Detail::Full),
+];
+
+/// What somebody is told whose command was cut off in the middle.
+const CUT_OFF: &str = "OpenPact stopped while it worked on this; it may be done, and was not repeated. See how things are \
+                       (/sessions, 'openpact user list'), and say it again where it is not done.";
+
+/// An event that does not wait behind turns.
+struct Control<'a> {
+    channel: &'a Channel,
+    number: i64,
+    event: &'a Event,
+}
+
+impl Chat {
+    /// Something came that does not wait behind turns. Commands that depend on each other keep their order.
+    pub(super) fn start_control(&self, number: i64, event: &Event, instance: &str) {
+        let channel = arrival::channel(instance, event);
+        let command = written(event).map(|text| parse(&text));
+        let is_immediate = matches!(&command, Some(Parsed::Command(command)) if command.is_immediate());
+        let Some(this) = self.this() else { return };
+        let Some(before) = self.lanes.control(&channel, number, is_immediate) else { return };
+        self.tasks.spawn(async move {
+            before.cancelled().await;
+            this.control_until_done(&channel, number).await;
+            this.lanes.control_done(&channel, number);
+        });
+    }
+
+    async fn control_until_done(&self, channel: &Channel, number: i64) {
+        let mut failures = 0;
+        loop {
+            let done = AssertUnwindSafe(self.control_row(channel, number, failures)).catch_unwind().await;
+            let Err(error) = done.unwrap_or(Err(Error::Panicked)) else { return };
+            tracing::error!(%channel, error = error.chain(), "a command could not be worked on; it waits");
+            if self.is_closing() {
+                return;
+            }
+            failures += 1;
+            self.rest(failures).await;
+        }
+    }
+
+    /// Works on it as it is stored now: it may have been done since it was seen.
+    async fn control_row(&self, channel: &Channel, number: i64, failures: u32) -> Result<(), Error> {
+        let Some(row) = self.store.inbox().get(number).await? else { return Ok(()) };
+        if row.lane != Lane::Control || !row.state.is_open() {
+            return Ok(());
+        }
+        let control = Control { channel, number, event: &row.event };
+        if row.state == State::Running {
+            return self.tell(&control, State::Failed, CUT_OFF).await;
+        }
+        match AssertUnwindSafe(self.control(&control)).catch_unwind().await.unwrap_or(Err(Error::Panicked)) {
+            Err(error) if self.is_hopeless(&row, failures + 1, &error) => {
+                self.give_up(channel, &row, &error).await
+            }
+            done => done,
+        }
+    }
+
+    async fn control(&self, control: &Control<'_>) -> Result<(), Error> {
+        let Control { channel, number, event } = *control;
+        let text = written(event);
+        match self.admit(channel, event, true).await? {
+            Admitted::No { told, event: record } => {
+                let told = told.map(notice);
+                self.conclude(channel, event, number, State::Refused, told, record).await
+            }
+            Admitted::Yes { .. } if matches!(event.happening, Happening::Edit(_)) => self.edit(control).await,
+            Admitted::Yes { role } => match text {
+                Some(text) => self.command(control, role, &text).await,
+                None => self.tell(control, State::Answered, "This button does nothing any more.").await,
+            },
+        }
+    }
+
+    async fn edit(&self, control: &Control<'_>) -> Result<(), Error> {
+        if let Edit::Turn { running } = self.store.inbox().edit(control.number).await? {
+            if let Some(running) = running {
+                self.lanes.stop_one(control.channel, running);
+            }
+            self.start_worker(control.channel, 1);
+        }
+        Ok(())
+    }
+
+    async fn command(&self, control: &Control<'_>, role: Role, text: &str) -> Result<(), Error> {
+        let Control { channel, number, event } = *control;
+        let inbound = inbound(channel, event, role, text);
+        let shared = &self.orchestrator.shared;
+        let command = match parse(text) {
+            Parsed::Command(command) => command,
+            // What would be refused is not explained.
+            Parsed::Wrong(_) | Parsed::Text if role < Role::Member => Command::Help,
+            Parsed::Wrong(text) => return self.tell(control, State::Answered, &text).await,
+            Parsed::Text => {
+                return self
+                    .tell(control, State::Answered, "There is no such command; /help lists all.")
+                    .await;
+            }
+        };
+        if let Some(refused) = shared.refuse(&command, &inbound).await? {
+            return self.tell(control, State::Refused, &refused).await;
+        }
+        // What must not happen twice is on disk before it happens.
+        let is_once = matches!(command, Command::New { .. } | Command::Approve { .. } | Command::Deny { .. });
+        if is_once && !self.store.inbox().begin_once(number).await? {
+            return Ok(());
+        }
+        crate::metric::command(command.name());
+        let text = match command {
+            Command::Stop => self.stop(channel, number),
+            Command::Mode { detail } => self.mode(channel, detail.as_deref()).await?,
+            Command::Retry => match self.retry(control, &inbound).await? {
+                Some(text) => text,
+                None => return Ok(()),
+            },
+            other => shared.command_text(other, &inbound).await,
+        };
+        self.tell(control, State::Answered, &text).await
+    }
+
+    /// Answers what does not wait behind turns: where the platform has a way of its own for that, by it.
+    async fn tell(&self, control: &Control<'_>, state: State, text: &str) -> Result<(), Error> {
+        let Control { channel, number, event } = *control;
+        let interaction = match &event.happening {
+            Happening::Command(used) => used.interaction.as_deref(),
+            Happening::Button(press) => Some(press.interaction.as_str()),
+            _ => None,
+        };
+        let mut outbound = Some(notice(text));
+        if let Some(interaction) = interaction
+            && let Some(attached) = self.attached(&channel.provider)
+        {
+            let answer = notice(text);
+            let answered = attached.bounded(attached.adapter.answer_interaction(interaction, &answer)).await;
+            if let Some(Ok(())) = answered {
+                outbound = None;
+            } else {
+                tracing::debug!(%channel, ?answered, "an interaction was not answered; a message is sent instead");
+            }
+        }
+        self.conclude(channel, event, number, state, outbound, None).await
+    }
+
+    fn stop(&self, channel: &Channel, number: i64) -> String {
+        match self.lanes.stop(channel, number) {
+            None => "Nothing is running here.".to_owned(),
+            Some(0) => "Stopping.".to_owned(),
+            Some(1) => "Stopping. One message still waits.".to_owned(),
+            Some(waiting) => format!("Stopping. {waiting} messages still wait."),
+        }
+    }
+
+    async fn mode(&self, channel: &Channel, wanted: Option<&str>) -> Result<String, Error> {
+        let channels = self.store.chat_channels();
+        let Some(wanted) = wanted else {
+            let mode = self.detail(channel).await?;
+            return Ok(format!(
+                "The mode here is {}; /mode simple, thinking, tools or full changes it.",
+                name(mode)
+            ));
+        };
+        let found = MODES.into_iter().find(|(name, _)| wanted.eq_ignore_ascii_case(name));
+        let Some((name, mode)) = found else {
+            let shown = one_line(wanted, 40);
+            return Ok(format!("There is no mode '{shown}'; there are simple, thinking, tools and full."));
+        };
+        channels.set_mode(channel, mode).await?;
+        Ok(format!("The mode here is now {name}."))
+    }
+
+    /// Has the last message of the channel run again; says why not, where it does not.
+    async fn retry(&self, control: &Control<'_>, inbound: &Inbound) -> Result<Option<String>, Error> {
+        let Control { channel, number, event } = *control;
+        let inbox = self.store.inbox();
+        let Some(last) = inbox.newest(channel).await? else {
+            return Ok(Some("There is nothing here that could run again.".to_owned()));
+        };
+        if matches!(last.state, State::Received | State::Running) {
+            return Ok(Some("The last message is still being worked on; /stop ends that.".to_owned()));
+        }
+        // It runs with the authority of its author, which is not everybody's to use.
+        if last.event.author.id != event.author.id && inbound.role != Role::Owner {
+            return Ok(Some("Only whoever wrote the last message can have it run again.".to_owned()));
+        }
+        if let (Some(session), Some(after)) = (&last.session, last.after)
+            && self.is_end_of(channel, session, after).await?
+        {
+            self.orchestrator.shared.engine.rewind(session, last.before).await?;
+        }
+        if inbox.again(last.number, number).await? {
+            self.start_worker(channel, 1);
+            return Ok(None);
+        }
+        Ok(Some("There is nothing here that could run again.".to_owned()))
+    }
+
+    /// Whether the channel talks in that session and nothing was said in it after that message.
+    async fn is_end_of(&self, channel: &Channel, session: &SessionId, number: i64) -> Result<bool, Error> {
+        let shared = &self.orchestrator.shared;
+        if self.store.sessions().active(channel).await?.as_ref() != Some(session) {
+            return Ok(false);
+        }
+        if shared.engine.get_session(session).await?.is_none() {
+            return Ok(false);
+        }
+        let newest = shared.engine.messages(session, None, 1).await?;
+        Ok(newest.last().is_some_and(|message: &Message| message.number == number))
+    }
+}
+
+/// The command that an event stands for, as it is written.
+fn written(event: &Event) -> Option<String> {
+    match &event.happening {
+        Happening::Message(message) => Some(message.text.clone()),
+        Happening::Command(used) => Some(format!("/{} {}", used.name, used.arguments)),
+        Happening::Button(press) => {
+            let (verb, code) = press.value.split_once(':')?;
+            matches!(verb, "approve" | "deny").then(|| format!("/{verb} {code}"))
+        }
+        Happening::Edit(_) | Happening::Thread(_) => None,
+    }
+}
+
+/// Whether an event stops what runs.
+pub(super) fn is_stop(event: &Event) -> bool {
+    // A button can only say what it was made to say, which is not that.
+    let is_said = matches!(event.happening, Happening::Message(_) | Happening::Command(_));
+    is_said && written(event).is_some_and(|text| parse(&text) == Parsed::Command(Command::Stop))
+}
+
+fn name(mode: Detail) -> &'static str {
+    MODES.iter().find(|(_, detail)| *detail == mode).map_or("simple", |(name, _)| name)
+}

@@ -1,0 +1,244 @@
+//! A platform in memory.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use openpact_model::chat::{
+    Abilities, Account, AdapterError, Author, AuthorKind, CommandSpec, Happening, Info, LengthUnit, Message,
+    Occasion, Part, Piece, Place, SendError, Sent, Target, Visibility,
+};
+
+use super::*;
+
+/// One message that lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) channel: String,
+    pub(super) reply_to: Option<String>,
+    pub(super) text: String,
+    pub(super) key: String,
+}
+
+/// The platform with its one adapter. Parts are what stands between `¶`.
+pub(super) struct Platform {
+    info: Info,
+    said: Mutex<Vec<Said>>,
+    faults: Mutex<HashMap<String, VecDeque<SendError>>>,
+    /// Channels into which a call never returns, after it has sent.
+    pub(super) stuck: Mutex<HashSet<String>>,
+    pub(super) is_render_stuck: AtomicBool,
+    render_faults: Mutex<VecDeque<SendError>>,
+    pub(super) typing_fault: Mutex<Option<SendError>>,
+    pub(super) calls: AtomicUsize,
+    pub(super) typed: AtomicUsize,
+    changed: Notify,
+}
+
+impl Platform {
+    pub(super) fn new() -> Arc<Self> {
+        let abilities = Abilities { typing: true, ..Abilities::default() };
+        let info = Info {
+            platform: "fake".into(),
+            title: "Fake".into(),
+            abilities,
+            message_length: 1000,
+            length_unit: LengthUnit::Characters,
+            typing_interval: Some(1),
+            edit_interval: 0,
+            send_interval: 0,
+            send_rate: None,
+        };
+        Arc::new(Self {
+            info,
+            said: Mutex::default(),
+            faults: Mutex::default(),
+            stuck: Mutex::default(),
+            is_render_stuck: AtomicBool::new(false),
+            render_faults: Mutex::default(),
+            typing_fault: Mutex::default(),
+            calls: AtomicUsize::new(0),
+            typed: AtomicUsize::new(0),
+            changed: Notify::new(),
+        })
+    }
+
+    /// What lies there.
+    pub(super) fn said(&self) -> Vec<Said> {
+        lock(&self.said).clone()
+    }
+
+    /// The texts in one channel.
+    pub(super) fn texts(&self, channel: &str) -> Vec<String> {
+        self.said().into_iter().filter(|said| said.channel == channel).map(|said| said.text).collect()
+    }
+
+    /// The next calls into that channel fail.
+    pub(super) fn fail(&self, channel: &str, errors: impl IntoIterator<Item = SendError>) {
+        lock(&self.faults).entry(channel.to_owned()).or_default().extend(errors);
+    }
+
+    /// The next calls of `render` fail.
+    pub(super) fn fail_render(&self, errors: impl IntoIterator<Item = SendError>) {
+        lock(&self.render_faults).extend(errors);
+    }
+
+    pub(super) fn stick(&self, channel: &str) {
+        lock(&self.stuck).insert(channel.to_owned());
+    }
+
+    pub(super) fn unstick(&self, channel: &str) {
+        lock(&self.stuck).remove(channel);
+    }
+
+    /// Waits until so many messages lie in a channel, and gives their texts.
+    pub(super) async fn until(&self, channel: &str, count: usize) -> Vec<String> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let texts = self.texts(channel);
+            if texts.len() >= count {
+                return texts;
+            }
+            changed.await;
+        }
+    }
+}
+
+#[async_trait]
+impl Adapter for Platform {
+    fn instance(&self) -> &'static str {
+        "fake"
+    }
+
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    async fn run(&self, _: Arc<dyn Inbox>, stop: CancellationToken) -> AdapterError {
+        stop.cancelled().await;
+        AdapterError::Stopped
+    }
+
+    async fn render(&self, message: &Outbound) -> Result<Vec<Part>, SendError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        if self.is_render_stuck.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if let Some(fault) = lock(&self.render_faults).pop_front() {
+            return Err(fault);
+        }
+        // As a platform's form leaves nothing of some Markdown.
+        if matches!(&message.pieces[..], [Piece::Markdown(text)] if text.contains("nothing to see")) {
+            return Ok(Vec::new());
+        }
+        let piece = |piece: &Piece| match piece {
+            Piece::Markdown(text) | Piece::Notice(text) => text.clone(),
+            Piece::Reasoning(text) => format!("({text})"),
+            Piece::ToolUse(used) => {
+                format!("{}({})={}", used.name, used.input, used.output.clone().unwrap_or_default())
+            }
+            Piece::File(file) => file.name.clone(),
+        };
+        let text = message.pieces.iter().map(piece).collect::<Vec<_>>().join("\n");
+        let part = |text: &str| Part { body: text.to_owned(), plain: text.to_owned(), files: Vec::new() };
+        Ok(text.split('¶').map(part).collect())
+    }
+
+    async fn send_part(&self, target: &Target, part: &Part, key: &str) -> Result<Sent, SendError> {
+        let fault = lock(&self.faults).get_mut(&target.channel).and_then(VecDeque::pop_front);
+        let is_sent = fault.as_ref().is_none_or(|fault| matches!(fault, SendError::Unknown(_)));
+        if is_sent {
+            let (channel, reply_to) = (target.channel.clone(), target.reply_to.clone());
+            let (text, key) = (part.body.clone(), key.to_owned());
+            lock(&self.said).push(Said { channel, reply_to, text, key });
+            self.changed.notify_waiters();
+        }
+        if lock(&self.stuck).contains(&target.channel) {
+            std::future::pending::<()>().await;
+        }
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok(Sent { id: "1".into(), pause: None, moved_to: None }),
+        }
+    }
+
+    async fn edit_part(&self, _: &Target, _: &str, _: &Part) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    async fn delete_part(&self, _: &Target, _: &str) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    async fn typing(&self, _: &Target) -> Result<(), SendError> {
+        self.typed.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        Err(lock(&self.typing_fault).take().unwrap_or(SendError::Unavailable("nobody minds".into())))
+    }
+
+    async fn answer_interaction(&self, interaction: &str, answer: &Outbound) -> Result<(), SendError> {
+        if interaction == "expired" {
+            return Err(SendError::Gone("expired".into()));
+        }
+        let text = format!("{:?}", answer.pieces);
+        let channel = format!("interaction {interaction}");
+        lock(&self.said).push(Said { channel, reply_to: None, text, key: String::new() });
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn fetch_attachment(&self, _: &str, _: u64) -> Result<Vec<u8>, SendError> {
+        Err(SendError::Gone("none".into()))
+    }
+
+    async fn register_commands(&self, _: &[CommandSpec]) -> Result<(), AdapterError> {
+        Ok(())
+    }
+}
+
+pub(super) fn connected(account: &str) -> Connection {
+    Connection::Connected(Account { id: account.to_owned(), name: account.to_owned() })
+}
+
+/// A direct message of the owner; its event and itself have one id.
+pub(super) fn message(place: &str, id: &str, text: &str) -> Event {
+    let said = Message {
+        id: id.to_owned(),
+        text: text.to_owned(),
+        others: false,
+        attachments: Vec::new(),
+        reply_to: None,
+        occasion: Occasion::Direct,
+    };
+    event(place, id, Happening::Message(said))
+}
+
+/// The same message as it is after an edit.
+pub(super) fn edit(place: &str, id: &str, revision: u64, text: &str) -> Event {
+    let Happening::Message(said) = message(place, id, text).happening else { unreachable!() };
+    Event { revision, ..event(place, id, Happening::Edit(said)) }
+}
+
+pub(super) fn event(place: &str, id: &str, happening: Happening) -> Event {
+    Event {
+        account: "me".into(),
+        id: id.to_owned(),
+        revision: 0,
+        time: 0,
+        place: Place { id: place.to_owned(), thread: None, name: None, visibility: Visibility::Direct },
+        author: author("owner"),
+        happening,
+    }
+}
+
+pub(super) fn author(id: &str) -> Author {
+    Author { id: id.to_owned(), display_name: id.to_uppercase(), handle: None, kind: AuthorKind::Person }
+}
+
+/// The same event by somebody else.
+pub(super) fn by(id: &str, mut event: Event) -> Event {
+    event.author = author(id);
+    event
+}

@@ -1,0 +1,71 @@
+//! The names of chat platforms and components, wherever the configuration names one.
+
+use openpact_model::id::ComponentName;
+
+use super::Config;
+use super::schema::ALIKE;
+
+impl Config {
+    /// Every platform that is named and does not exist: the key, and a sentence with the nearest that does.
+    pub(super) fn strange_providers(&self) -> Vec<(String, String)> {
+        let chat = self.chat.providers.keys().map(|name| (format!("chat.providers.{name}"), name));
+        let users = self.users.iter().flat_map(|(user, stated)| {
+            stated.identities.keys().map(move |name| (format!("users.{user}.identities.{name}"), name))
+        });
+        let mut named = chat.chain(users).peekable();
+        if named.peek().is_none() {
+            return Vec::new();
+        }
+        let known = crate::app::provider_names();
+        let strange = named.filter(|(_, name)| !known.contains(name));
+        strange.map(|(key, name)| (key.clone(), sentence(&key, name, &known))).collect()
+    }
+}
+
+impl Config {
+    /// Every component that is named and is not there: one sentence each. No error, since it may come later.
+    pub(super) fn strange_components(&self) -> Vec<String> {
+        let known: Vec<_> =
+            openpact_embedded::components().iter().map(|embedded| embedded.name.to_owned()).collect();
+        let strange = self.components.keys().map(ComponentName::as_str);
+        let strange = strange.filter(|name| !known.iter().any(|other| other == name));
+        let sentence = |name| {
+            let hint = hint(name, &known);
+            format!("'components.{name}' has no effect: there is no component '{name}'; {hint}")
+        };
+        strange.map(sentence).collect()
+    }
+}
+
+fn sentence(key: &str, name: &str, known: &[String]) -> String {
+    format!("'{key}': there is no chat platform '{name}'; {}", hint(name, known))
+}
+
+/// The nearest name, or all of them where none is near.
+fn hint(name: &str, known: &[String]) -> String {
+    let distance = |other: &&String| strsim::jaro_winkler(&name.to_lowercase(), other);
+    let nearest = known.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)));
+    nearest.filter(|nearest| distance(nearest) >= ALIKE).map_or_else(
+        || format!("there are {}", known.join(", ")),
+        |nearest| format!("did you mean '{nearest}'?"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expected: &str) {
+        let known = ["slack".to_owned(), "telegram".to_owned()];
+        let sentence = sentence("chat.providers.x", name, &known);
+        assert_eq!(sentence, format!("'chat.providers.x': there is no chat platform '{name}'; {expected}"));
+    }
+
+    #[test]
+    fn the_nearest_platform_is_suggested_and_else_all_are_listed() {
+        check("telegarm", "did you mean 'telegram'?");
+        check("Telegram", "did you mean 'telegram'?");
+        check("irc", "there are slack, telegram");
+    }
+}

@@ -1,0 +1,88 @@
+//! How the program and its parts are.
+
+use serde::{Deserialize, Serialize};
+
+use super::Component;
+
+/// Whether a part works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// It does.
+    Running,
+    /// Nothing is wrong with it, but no process runs it.
+    Ready,
+    /// It is on its way, or tries again by itself.
+    Starting,
+    /// It was switched off.
+    Off,
+    /// It does not, and something has to be done.
+    Failed,
+}
+
+/// One part of the program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// What it is called.
+    pub(crate) name: String,
+    /// Whether it works.
+    pub(crate) state: State,
+    /// What there is to know, or why it does not work.
+    pub(crate) about: String,
+    /// What to do, where something is to be done.
+    pub(crate) todo: Option<String>,
+}
+
+/// What a process that holds the data directory does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Serving {
+    /// `openpact start`: everything.
+    Start,
+    /// `openpact chat`: the terminal.
+    Chat,
+    /// `openpact mcp`: one program on this machine, through its standard input.
+    Mcp,
+}
+
+/// One chat platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Provider {
+    /// The component that connects it.
+    pub(crate) name: String,
+    /// Whether it works.
+    pub(crate) state: State,
+    /// What there is to know, or why it does not work.
+    pub(crate) about: String,
+    /// What to do, where something is to be done.
+    pub(crate) todo: Option<String>,
+    /// The account that is connected now, as the platform shows it.
+    pub(crate) account: Option<String>,
+    /// How often it ended by itself in the last ten minutes.
+    pub(crate) recent_ends: usize,
+    /// How it ended the last time.
+    pub(crate) last_end: Option<String>,
+    /// Seconds until it is started again.
+    pub(crate) next_try: Option<u64>,
+}
+
+/// How everything is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// The version of the program.
+    pub(crate) version: String,
+    /// The process that serves chats now; `None` where none does and this answer was looked up for itself.
+    pub(crate) process: Option<u32>,
+    /// What that process does.
+    pub(crate) serving: Option<Serving>,
+    /// For how many seconds it has been running.
+    pub(crate) uptime: Option<u64>,
+    /// The data directory.
+    pub(crate) data: String,
+    /// The configuration file, and whether it is there.
+    pub(crate) config: String,
+    /// The parts.
+    pub(crate) parts: Vec<Part>,
+    /// The components.
+    pub(crate) components: Vec<Component>,
+}

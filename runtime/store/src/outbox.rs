@@ -1,0 +1,384 @@
+//! What goes out: one row for each message in the platform's form, in the order of its channel.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use openpact_model::audit;
+use openpact_model::audit::Verdict;
+use openpact_model::chat::{Part, Target};
+use openpact_model::role::Channel;
+use rusqlite::{Connection, OptionalExtension as _, Row as Columns, params};
+
+use crate::Inner;
+use crate::column::{count, json, time, to_json};
+use crate::error::Error;
+use crate::session::{channel, place};
+use crate::writer::Transaction;
+
+/// How a part ended that was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The platform refuses it, and would again.
+    Refused,
+    /// It was tried for too long.
+    GivenUp,
+}
+
+/// A part that is to be sent.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Who sends it: the adapter.
+    pub instance: String,
+    /// Where it goes.
+    pub target: Target,
+    /// What is sent.
+    pub part: Part,
+    /// The same whenever this part is sent again, and of no other part.
+    pub key: String,
+}
+
+/// A part that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Counts up over all parts.
+    pub number: i64,
+    /// Who sends it.
+    pub instance: String,
+    /// Where it goes.
+    pub target: Target,
+    /// What is sent.
+    pub part: Part,
+    /// The same whenever this part is sent again.
+    pub key: String,
+    /// Which time it is that it was taken to be sent.
+    pub claim: i64,
+    /// How often it was tried without success.
+    pub attempts: u32,
+    /// When it was stored.
+    pub created: Timestamp,
+}
+
+/// A part that was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Which one.
+    pub number: i64,
+    /// Why.
+    pub why: String,
+}
+
+/// How many parts there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Parts that wait, or are being sent.
+    pub waiting: u64,
+    /// Parts that were given up or refused, as far as that is remembered.
+    pub lost: u64,
+}
+
+/// The outbox.
+#[derive(Clone)]
+pub struct Table(pub(crate) Arc<Inner>);
+
+impl Failure {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::GivenUp => "given-up",
+        }
+    }
+}
+
+impl Row {
+    /// The channel in whose order it is sent.
+    pub fn channel(&self) -> Channel {
+        let Target { channel, thread, .. } = self.target.clone();
+        Channel { provider: self.instance.clone(), channel, thread }
+    }
+}
+
+impl Table {
+    /// Stores parts that answer no event; gives the first one as one that is being sent where nothing else waits in
+    /// its channel. All have one channel.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn insert(&self, parts: Vec<New>) -> Result<Option<Row>, Error> {
+        let parts = parts.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+        self.0.writer.run(move |open| insert(open, None, &parts)).await
+    }
+
+    /// Takes the oldest waiting part of `channel` to be sent; `None` where there is none, or one is being sent. On disk
+    /// when this returns.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn take(&self, channel: &Channel) -> Result<Option<Row>, Error> {
+        let place = place(channel);
+        self.0.writer.run(move |open| take(open, &place)).await
+    }
+
+    /// The platform has a part, under that id. With `next`, the part after it is taken in the same step.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn sent(&self, row: &Row, message: &str, next: bool) -> Result<Option<Row>, Error> {
+        let (number, message, place) = (row.number, message.to_owned(), place(&row.channel()));
+        let work = move |open: &mut Transaction<'_>| {
+            let sql = "UPDATE outbox SET state = 'sent', message = ?2, ended = ?3, part = NULL, why = NULL
+                       WHERE number = ?1 AND state IN ('waiting', 'sending')";
+            open.connection.prepare_cached(sql)?.execute(params![number, message, open.now()])?;
+            if next { take(open, &place) } else { Ok(None) }
+        };
+        self.0.writer.run(work).await
+    }
+
+    /// A part was not sent and will be tried again; `counted` says whether that was an attempt. Nothing changes where
+    /// somebody else took it since.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn put_back(&self, row: &Row, why: &str, counted: bool) -> Result<(), Error> {
+        let (number, claim, why) = (row.number, row.claim, why.to_owned());
+        let work = move |open: &mut Transaction<'_>| {
+            let sql = "UPDATE outbox SET state = 'waiting', why = ?2, attempts = attempts + ?3
+                       WHERE number = ?1 AND state = 'sending' AND claim = ?4";
+            let values = params![number, why, i64::from(counted), claim];
+            open.connection.prepare_cached(sql)?.execute(values)?;
+            Ok(())
+        };
+        self.0.writer.run(work).await
+    }
+
+    /// A part is not sent, for good; what is recorded of it goes into the same transaction.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn lose(
+        &self,
+        number: i64,
+        failure: Failure,
+        why: &str,
+        event: audit::Event,
+    ) -> Result<(), Error> {
+        let (why, event) = (why.to_owned(), crate::audit::prepare(&event)?);
+        let work = move |open: &mut Transaction<'_>| {
+            let sql = "UPDATE outbox SET state = ?2, why = ?3, ended = ?4, part = NULL
+                       WHERE number = ?1 AND state IN ('waiting', 'sending')";
+            let values = params![number, failure.as_str(), why, open.now()];
+            if open.connection.prepare_cached(sql)?.execute(values)? > 0 {
+                open.append(&event)?;
+            }
+            Ok(())
+        };
+        self.0.writer.run(work).await
+    }
+
+    /// Has every part of `instance` wait that was being sent when its sender ended; says how many. Each of them may
+    /// have arrived.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn recover(&self, instance: &str) -> Result<u64, Error> {
+        let instance = instance.to_owned();
+        let work = move |open: &mut Transaction<'_>| {
+            // Both states, so that the index of open parts is used.
+            let sql = "UPDATE outbox SET state = 'waiting' WHERE number IN
+                           (SELECT number FROM outbox WHERE instance = ?1 AND state IN ('waiting', 'sending')
+                              AND state = 'sending')";
+            Ok(open.connection.prepare_cached(sql)?.execute([&instance])? as u64)
+        };
+        self.0.writer.run(work).await
+    }
+
+    /// The channels of `instance` in which something waits.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn channels(&self, instance: &str) -> Result<Vec<Channel>, Error> {
+        let instance = instance.to_owned();
+        let work = move |connection: &Connection| {
+            let sql = "SELECT instance, channel, thread FROM outbox
+                       WHERE instance = ?1 AND state IN ('waiting', 'sending')
+                       GROUP BY channel, thread ORDER BY min(number)";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_map([instance], |row| channel(row, 0))?.collect::<Result<_, _>>()?)
+        };
+        self.0.readers.run(work).await
+    }
+
+    /// The parts of `channel` that were lost and that its next turn has not been told of; at most `most`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn lost(&self, channel: &Channel, most: u32) -> Result<Vec<Lost>, Error> {
+        let [instance, channel, thread] = place(channel);
+        let work = move |connection: &Connection| {
+            let sql = "SELECT number, coalesce(why, '') FROM outbox
+                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('refused', 'given-up')
+                         AND told = 0 ORDER BY number LIMIT ?4";
+            let read = |row: &Columns<'_>| Ok(Lost { number: row.get(0)?, why: row.get(1)? });
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![instance, channel, thread, most], read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.0.readers.run(work).await
+    }
+
+    /// The next turn of `channel` was told of what was lost there, up to and with that number.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn told(&self, channel: &Channel, last: i64) -> Result<(), Error> {
+        let [instance, channel, thread] = place(channel);
+        let work = move |open: &mut Transaction<'_>| {
+            let sql = "UPDATE outbox SET told = 1
+                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('refused', 'given-up')
+                         AND told = 0 AND number <= ?4";
+            open.connection.prepare_cached(sql)?.execute(params![instance, channel, thread, last])?;
+            Ok(())
+        };
+        self.0.writer.run(work).await
+    }
+
+    /// How many parts wait and how many were lost.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        let work = |connection: &Connection| {
+            let sql = "SELECT (SELECT count(*) FROM outbox WHERE state IN ('waiting', 'sending')),
+                              (SELECT count(*) FROM outbox WHERE state IN ('refused', 'given-up'))";
+            let read = |row: &Columns<'_>| Ok(Counts { waiting: count(row, 0)?, lost: count(row, 1)? });
+            Ok(connection.prepare_cached(sql)?.query_row([], read)?)
+        };
+        self.0.readers.run(work).await
+    }
+
+    /// Forgets parts that were sent before `sent` and parts that were lost before `lost`; at most `most`. Says how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn prune(&self, sent: Timestamp, lost: Timestamp, most: u32) -> Result<u64, Error> {
+        let (sent, lost) = (sent.as_microsecond(), lost.as_microsecond());
+        let work = move |open: &mut Transaction<'_>| {
+            let sql = "DELETE FROM outbox WHERE number IN
+                           (SELECT number FROM outbox WHERE ended < ?1 AND (state = 'sent' OR ended < ?2)
+                            ORDER BY ended LIMIT ?3)";
+            Ok(open.connection.prepare_cached(sql)?.execute(params![sent.max(lost), sent.min(lost), most])?
+                as u64)
+        };
+        self.0.writer.run(work).await
+    }
+}
+
+/// A part as it is written.
+pub(crate) struct Prepared {
+    new: New,
+    part: String,
+    place: [String; 3],
+}
+
+impl Prepared {
+    pub(crate) fn new(new: New) -> Result<Self, Error> {
+        let part = to_json(&new.part)?;
+        let Target { channel, thread, .. } = new.target.clone();
+        let place = place(&Channel { provider: new.instance.clone(), channel, thread });
+        Ok(Self { new, part, place })
+    }
+}
+
+/// Writes parts of one channel; takes the first where nothing else waits there.
+pub(crate) fn insert(
+    open: &mut Transaction<'_>,
+    inbox: Option<i64>,
+    parts: &[Prepared],
+) -> Result<Option<Row>, Error> {
+    let Some(first) = parts.first() else { return Ok(None) };
+    let sql = "SELECT 1 FROM outbox WHERE instance = ?1 AND channel = ?2 AND thread = ?3
+                 AND state IN ('waiting', 'sending')";
+    let idle = !open.connection.prepare_cached(sql)?.exists(params![
+        first.place[0],
+        first.place[1],
+        first.place[2]
+    ])?;
+    let (now, created) = (open.now(), open.timestamp());
+    let mut taken = None;
+    for (index, Prepared { new, part, place: [instance, channel, thread] }) in parts.iter().enumerate() {
+        let take = idle && index == 0;
+        let sql = "INSERT INTO outbox (instance, account, channel, thread, reply_to, inbox, key, part, state, created, claim)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9 = 'sending')";
+        let state = if take { "sending" } else { "waiting" };
+        let Target { account, reply_to, .. } = &new.target;
+        let values = params![instance, account, channel, thread, reply_to, inbox, new.key, part, state, now];
+        open.connection.prepare_cached(sql)?.execute(values)?;
+        if take {
+            let New { instance, target, part, key } = new.clone();
+            let number = open.connection.last_insert_rowid();
+            taken = Some(Row { number, instance, target, part, key, claim: 1, attempts: 0, created });
+        }
+    }
+    Ok(taken)
+}
+
+fn take(open: &mut Transaction<'_>, place: &[String; 3]) -> Result<Option<Row>, Error> {
+    let sql = "SELECT number, instance, account, channel, thread, reply_to, key, part, attempts, created, state, claim + 1
+               FROM outbox WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('waiting', 'sending')
+               ORDER BY number LIMIT 1";
+    let read = |row: &Columns<'_>| Ok((readable(row)?, row.get::<_, String>(10)?));
+    let [instance, channel, thread] = place;
+    let row = loop {
+        let oldest =
+            open.connection.prepare_cached(sql)?.query_row([instance, channel, thread], read).optional()?;
+        let Some((row, _)) = oldest.filter(|(_, state)| state == "waiting") else { return Ok(None) };
+        match row {
+            Ok(row) => break row,
+            Err(number) => end_spoiled(open, number)?,
+        }
+    };
+    let sql = "UPDATE outbox SET state = 'sending', claim = claim + 1 WHERE number = ?1";
+    open.connection.prepare_cached(sql)?.execute([row.number])?;
+    Ok(Some(row))
+}
+
+/// A part, or the number of one that cannot be read any more.
+fn readable(columns: &Columns<'_>) -> rusqlite::Result<Result<Row, i64>> {
+    match row(columns) {
+        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(Err(columns.get(0)?)),
+        row => row.map(Ok),
+    }
+}
+
+/// Ends a part that cannot be read: those behind it must not wait for it for ever.
+fn end_spoiled(open: &mut Transaction<'_>, number: i64) -> Result<(), Error> {
+    tracing::error!(number, "a part of the outbox cannot be read; it is not sent");
+    let why = "it cannot be read any more";
+    let event = audit::Event::new("message.send", "runtime", "outbox", Verdict::Failed)
+        .with("outcome", Failure::Refused.as_str())
+        .with("part", number)
+        .with("why", why);
+    let sql = "UPDATE outbox SET state = ?2, why = ?3, ended = ?4, part = NULL WHERE number = ?1";
+    let values = params![number, Failure::Refused.as_str(), why, open.now()];
+    open.connection.prepare_cached(sql)?.execute(values)?;
+    open.append(&crate::audit::prepare(&event)?)?;
+    Ok(())
+}
+
+fn row(row: &Columns<'_>) -> rusqlite::Result<Row> {
+    let thread: String = row.get(4)?;
+    Ok(Row {
+        number: row.get(0)?,
+        instance: row.get(1)?,
+        target: Target {
+            account: row.get(2)?,
+            channel: row.get(3)?,
+            thread: crate::session::thread(&thread),
+            reply_to: row.get(5)?,
+        },
+        key: row.get(6)?,
+        part: json(row, 7)?,
+        attempts: row.get(8)?,
+        created: time(row, 9)?,
+        claim: row.get(11)?,
+    })
+}
