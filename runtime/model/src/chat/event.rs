@@ -66,7 +66,7 @@ pub enum Occasion {
     EveryMessage,
 }
 
-/// A file that came with a message; its bytes are fetched by [`Adapter::fetch_attachment`].
+/// A file that came with a message; its bytes are fetched by [`super::Adapter::fetch_attachment`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// Opaque to the host.
