@@ -7,8 +7,6 @@ mod chat;
 mod cli;
 mod command;
 mod config;
-mod control;
-mod exit;
 mod file;
 mod log;
 mod present;
@@ -21,6 +19,8 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use openpact_control as control;
+use openpact_control::failure as exit;
 
 use config::environment::Environment;
 use exit::{Code, Failure};

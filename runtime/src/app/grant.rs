@@ -6,28 +6,23 @@ use openpact_egress as egress;
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretName;
 use openpact_packages::Manifest;
-use serde_json::json;
+use openpact_store as store;
 
 use super::{App, admin, done};
 use crate::control::{Grant, Response};
 use crate::exit::{Code, Failure, chain};
-
-/// The scope of the settings that name the secret behind a grant, by the grant's number.
-const SECRETS: &str = "grant-secret";
 
 impl App {
     /// All grants, or those of one principal.
     pub(super) async fn grants(&self, only: Option<&Principal>) -> Result<Vec<Grant>, Failure> {
         let mut all = self.stated_grants()?;
         let settled = |principal: &Principal| self.is_configured(principal);
-        let secrets = self.store.settings().all(SECRETS).await.map_err(Failure::failed)?;
         for row in self.store.grants().list(None).await.map_err(Failure::failed)? {
             if settled(&row.principal) {
                 continue;
             }
-            let secret = secrets.get(&row.id.to_string()).and_then(|name| name.as_str()?.parse().ok());
-            let origin = row.added_by;
-            all.push(Grant { id: Some(row.id), principal: row.principal, rule: row.rule, secret, origin });
+            let store::grant::Row { id, principal, rule, secret, added_by: origin, .. } = row;
+            all.push(Grant { id: Some(id), principal, rule, secret, origin });
         }
         all.retain(|grant| only.is_none_or(|only| *only == grant.principal));
         Ok(all)
@@ -117,14 +112,9 @@ impl App {
         }
         // One change at a time, up to the door: a grant that is taken back meanwhile must not come back with this one.
         let _changing = self.grants_changing.lock().await;
-        let added = self.store.grants().recording(event).add(principal, rule.to_string(), "admin").await;
+        let grants = self.store.grants().recording(event);
+        let added = grants.add(principal, rule.to_string(), secret, "admin").await;
         let id = added.map_err(Failure::failed)?;
-        let (settings, key) = (self.store.settings(), id.to_string());
-        // The rule may have been there before, with another secret behind it.
-        match secret {
-            Some(secret) => settings.set(SECRETS, &key, json!(secret)).await.map_err(Failure::failed)?,
-            None => drop(settings.remove(SECRETS, &key).await.map_err(Failure::failed)?),
-        }
         parts.renew_grants(self, name).await?;
         self.grants_changed(principal).await?;
         Ok(done(format!("grant {id}: {principal} may now {rule}")))
@@ -145,7 +135,6 @@ impl App {
         if let (Some(parts), Principal::Component(name)) = (self.parts.get(), &row.principal) {
             parts.renew_grants(self, name).await?;
         }
-        self.store.settings().remove(SECRETS, &id.to_string()).await.map_err(Failure::failed)?;
         self.grants_changed(&row.principal).await?;
         Ok(done(format!("{} may no longer {}", row.principal, row.rule)))
     }

@@ -19,10 +19,11 @@ impl App {
             prefixes: own.prefixes,
             added_by: "this program".to_owned(),
             added: None,
+            retired: None,
         }];
         for row in self.store.publishers().list().await.map_err(Failure::failed)? {
-            let publisher::Row { name, key, prefixes, added_by, added } = row;
-            all.push(Publisher { name, key, prefixes, added_by, added: Some(added) });
+            let publisher::Row { name, key, prefixes, added_by, added, retired } = row;
+            all.push(Publisher { name, key, prefixes, added_by, added: Some(added), retired });
         }
         Ok(all)
     }
@@ -59,6 +60,7 @@ impl App {
             prefixes,
             added_by: "admin".to_owned(),
             added: self.clock.now(),
+            retired: None,
         };
         self.store.publishers().recording(event).add(row).await.map_err(Failure::failed)?;
         Ok(done(format!("the publisher '{name}' with the key {} may now publish: {names}", key.id())))
@@ -67,7 +69,7 @@ impl App {
     /// Trusts a publisher no longer.
     pub(super) async fn remove_publisher(&self, name: &str) -> Response {
         let publishers = self.store.publishers().recording(admin("publisher.remove", &name));
-        if !publishers.remove(name).await.map_err(Failure::failed)? {
+        if !publishers.remove(name, None).await.map_err(Failure::failed)? {
             let message = format!(
                 "there is no publisher '{name}'; 'openpact publisher list' shows those that there are"
             );

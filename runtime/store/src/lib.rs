@@ -1,5 +1,5 @@
 //! The data directory and the one database in it: audit log, secrets, sessions, messages, usage, journal of tool calls,
-//! key-value store, publishers, grants, settings.
+//! key-value store, installed components, publishers, revocations, grants, settings.
 //!
 //! One thread writes and commits what waits in groups; others read. Nothing in here decides what is
 //! allowed: it stores, finds, and notices when what it stored was changed.
@@ -8,6 +8,7 @@ pub mod approval;
 pub mod audit;
 pub mod chat_channel;
 mod column;
+pub mod component;
 mod database;
 pub mod directory;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod person;
 pub mod publisher;
 mod reader;
 mod recording;
+pub mod revocation;
 pub mod secret;
 pub mod session;
 pub mod setting;
@@ -179,6 +181,16 @@ impl Store {
     /// The publishers that an admin pinned.
     pub fn publishers(&self) -> publisher::Table {
         publisher::Table(Recorder::new(&self.inner))
+    }
+
+    /// What counts no more.
+    pub fn revocations(&self) -> revocation::Table {
+        revocation::Table(Recorder::new(&self.inner))
+    }
+
+    /// The components that an admin installed.
+    pub fn components(&self) -> component::Table {
+        component::Table(Recorder::new(&self.inner))
     }
 
     /// The clients of the MCP endpoint.

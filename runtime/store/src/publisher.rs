@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-use crate::column::{json, time, to_json};
+use crate::column::{json, optional_time, time, to_json};
 use crate::error::Error;
 use crate::recording::{Recorder, recording};
+use crate::revocation;
 
 /// One key of one publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Row {
     pub added_by: String,
     /// When.
     pub added: Timestamp,
+    /// When its publisher replaced it by another key. What it signed before goes on running; nothing new is taken.
+    pub retired: Option<Timestamp>,
 }
 
 /// The publishers.
@@ -38,9 +41,7 @@ impl Table {
         let prefixes = to_json(&row.prefixes)?;
         self.0
             .run(move |open| {
-                let sql = "INSERT INTO publisher VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
-                let values = params![row.name, row.key, prefixes, row.added_by, row.added.as_microsecond()];
-                if open.connection.prepare_cached(sql)?.execute(values)? == 0 {
+                if !insert(open.connection, &row, &prefixes)? {
                     return Err(Error::Exists {
                         what: "publisher with this key, called",
                         name: row.name.clone(),
@@ -57,27 +58,64 @@ impl Table {
     /// When the database cannot be read.
     pub async fn list(&self) -> Result<Vec<Row>, Error> {
         let work = |connection: &Connection| {
-            let sql = "SELECT name, key, prefixes, added_by, added FROM publisher ORDER BY name, added, key";
+            let sql = "SELECT name, key, prefixes, added_by, added, retired FROM publisher ORDER BY name, added, key";
             Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<Result<_, _>>()?)
         };
         self.0.inner.readers.run(work).await
     }
 
-    /// Removes a publisher with all keys; says whether there was one.
+    /// Pins `new` in the place of the key `old` of the same publisher, which is retired. `number` is that of the
+    /// statement in which the old key says so.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the publisher has no such key that is not retired, [`Error::Exists`] where the new one
+    /// is there already, [`Error::Invalid`] where a statement of that or a higher number was followed before; or when
+    /// the database cannot be written.
+    pub async fn rotate(&self, old: &str, new: Row, number: u64) -> Result<(), Error> {
+        let (old, prefixes) = (old.to_owned(), to_json(&new.prefixes)?);
+        self.0
+            .run(move |open| {
+                let connection = open.connection;
+                revocation::advance(connection, &new.name, revocation::Statement::Rotation, number)?;
+                let sql =
+                    "UPDATE publisher SET retired = ?3 WHERE name = ?1 AND key = ?2 AND retired IS NULL";
+                let values = params![new.name, old, open.now()];
+                if connection.prepare_cached(sql)?.execute(values)? == 0 {
+                    let name = format!("of the publisher {}", new.name);
+                    return Err(Error::NotFound { what: "such key", name });
+                }
+                if !insert(connection, &new, &prefixes)? {
+                    return Err(Error::Exists {
+                        what: "publisher with this key, called",
+                        name: new.name.clone(),
+                    });
+                }
+                Ok((true, ()))
+            })
+            .await
+    }
+
+    /// Removes a publisher with all keys, or one of its keys; says whether there was such.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn remove(&self, name: &str) -> Result<bool, Error> {
-        let name = name.to_owned();
+    pub async fn remove(&self, name: &str, key: Option<&str>) -> Result<bool, Error> {
+        let (name, key) = (name.to_owned(), key.map(str::to_owned));
         self.0
             .run(move |open| {
-                let mut statement =
-                    open.connection.prepare_cached("DELETE FROM publisher WHERE name = ?1")?;
-                let removed = statement.execute([&name])? > 0;
+                let sql = "DELETE FROM publisher WHERE name = ?1 AND (?2 IS NULL OR key = ?2)";
+                let removed = open.connection.prepare_cached(sql)?.execute(params![name, key])? > 0;
                 Ok((removed, removed))
             })
             .await
     }
+}
+
+fn insert(connection: &Connection, row: &Row, prefixes: &str) -> Result<bool, Error> {
+    let sql = "INSERT INTO publisher (name, key, prefixes, added_by, added) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT DO NOTHING";
+    let values = params![row.name, row.key, prefixes, row.added_by, row.added.as_microsecond()];
+    Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
 }
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
@@ -87,5 +125,6 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         prefixes: json(row, 2)?,
         added_by: row.get(3)?,
         added: time(row, 4)?,
+        retired: optional_time(row, 5)?,
     })
 }

@@ -165,6 +165,7 @@ async fn publishers_are_pinned_and_removed() {
         prefixes: vec!["acme-".into(), "tool".into()],
         added_by: "admin".into(),
         added,
+        retired: None,
     };
     for row in [row("b", "1"), row("a", "1"), row("a", "2")] {
         publishers.add(row).await.unwrap();
@@ -172,8 +173,11 @@ async fn publishers_are_pinned_and_removed() {
     let error = publishers.add(row("a", "2")).await.unwrap_err();
     assert!(matches!(error, Error::Exists { .. }), "{error:?}");
     assert_eq!(publishers.list().await.unwrap(), [row("a", "1"), row("a", "2"), row("b", "1")]);
-    assert!(publishers.remove("a").await.unwrap());
-    assert!(!publishers.remove("a").await.unwrap());
+    assert!(publishers.remove("a", Some("1")).await.unwrap());
+    assert!(!publishers.remove("a", Some("1")).await.unwrap());
+    assert_eq!(publishers.list().await.unwrap(), [row("a", "2"), row("b", "1")]);
+    assert!(publishers.remove("a", None).await.unwrap());
+    assert!(!publishers.remove("a", None).await.unwrap());
     drop((publishers, store));
     assert_eq!(place.open().publishers().list().await.unwrap(), [row("b", "1")]);
 }
@@ -184,19 +188,25 @@ async fn a_grant_is_given_once_and_its_number_never_again() {
     let store = place.open();
     let grants = store.grants();
     let (web, script) = ("component:web".parse().unwrap(), "script:a".parse().unwrap());
-    let first = grants.add(&web, "GET https://a/**".into(), "admin").await.unwrap();
-    let second = grants.add(&script, "GET https://a/**".into(), "terminal:owner").await.unwrap();
-    assert_eq!(grants.add(&web, "GET https://a/**".into(), "other").await.unwrap(), first);
+    let first = grants.add(&web, "GET https://a/**".into(), None, "admin").await.unwrap();
+    let second = grants.add(&script, "GET https://a/**".into(), None, "terminal:owner").await.unwrap();
+    assert_eq!(grants.add(&web, "GET https://a/**".into(), None, "other").await.unwrap(), first);
     let rows = grants.list(None).await.unwrap();
     assert_eq!(
         rows.iter().map(|row| (row.id, &row.principal)).collect::<Vec<_>>(),
         [(first, &web), (second, &script)]
     );
-    assert_eq!(rows[0].added_by, "admin");
+    assert_eq!((rows[0].added_by.as_str(), &rows[0].secret), ("admin", &None));
+    let secret = || Some("KEY".parse().unwrap());
+    assert_eq!(grants.add(&web, "GET https://a/**".into(), secret(), "other").await.unwrap(), first);
+    let rows = grants.list(None).await.unwrap();
+    assert_eq!((rows[0].added_by.as_str(), &rows[0].secret), ("admin", &secret()));
+    grants.add(&web, "GET https://a/**".into(), None, "other").await.unwrap();
+    assert_eq!(grants.list(None).await.unwrap()[0].secret, None);
     assert_eq!(grants.list(Some(&script)).await.unwrap(), rows[1..]);
     assert!(grants.remove(second).await.unwrap());
     assert!(!grants.remove(second).await.unwrap());
-    assert!(grants.add(&script, "GET https://b/**".into(), "admin").await.unwrap() > second);
+    assert!(grants.add(&script, "GET https://b/**".into(), None, "admin").await.unwrap() > second);
 }
 
 #[tokio::test]
@@ -234,8 +244,8 @@ async fn a_change_and_its_record_are_one() {
     let web = "component:web".parse().unwrap();
     let (grants, settings, vault) = (store.grants(), store.settings(), store.secret_vault());
     let rule = || "GET https://a/**".to_owned();
-    let id = grants.clone().recording(event("granted")).add(&web, rule(), "admin").await.unwrap();
-    grants.clone().recording(event("never: granted before")).add(&web, rule(), "admin").await.unwrap();
+    let id = grants.clone().recording(event("granted")).add(&web, rule(), None, "admin").await.unwrap();
+    grants.clone().recording(event("never: granted before")).add(&web, rule(), None, "admin").await.unwrap();
     grants.clone().recording(event("taken back")).remove(id).await.unwrap();
     grants.clone().recording(event("never: taken back before")).remove(id).await.unwrap();
     settings.clone().recording(event("set")).set("a", "b", json!(1)).await.unwrap();
@@ -252,11 +262,12 @@ async fn a_change_and_its_record_are_one() {
         prefixes: vec![],
         added_by: "admin".into(),
         added: place.clock.now(),
+        retired: None,
     };
     let publishers = store.publishers();
     publishers.clone().recording(event("pinned")).add(row.clone()).await.unwrap();
     assert!(publishers.clone().recording(event("never: pinned before")).add(row).await.is_err());
-    publishers.recording(event("unpinned")).remove("acme").await.unwrap();
+    publishers.recording(event("unpinned")).remove("acme", None).await.unwrap();
 
     let log = store.audit().page(Filter { limit: 100, ..Filter::default() }).await.unwrap();
     let subjects: Vec<_> = log.into_iter().map(|entry| entry.event.subject).collect();
@@ -273,14 +284,22 @@ async fn what_cannot_be_recorded_is_not_changed() {
     let event =
         Event::new("change", "admin", "x", Verdict::Allowed).with("long", "x".repeat(MAX_DETAIL_BYTES));
     let web = "component:web".parse().unwrap();
-    let error =
-        store.grants().recording(event).add(&web, "GET https://a/**".into(), "admin").await.unwrap_err();
+    let error = store
+        .grants()
+        .recording(event)
+        .add(&web, "GET https://a/**".into(), None, "admin")
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error:?}");
     // And where it is the log itself that does not take it: the number of the next entry is taken.
     place.raw().execute("INSERT INTO audit VALUES (1, 1, '', '', '', '', '', x'')", []).unwrap();
     let event = Event::new("change", "admin", "x", Verdict::Allowed);
-    let error =
-        store.grants().recording(event).add(&web, "GET https://a/**".into(), "admin").await.unwrap_err();
+    let error = store
+        .grants()
+        .recording(event)
+        .add(&web, "GET https://a/**".into(), None, "admin")
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Database(_)), "{error:?}");
     assert_eq!(store.grants().list(None).await.unwrap(), []);
 }

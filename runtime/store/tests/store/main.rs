@@ -3,6 +3,7 @@
 
 mod audit;
 mod chat;
+mod components;
 mod directory;
 mod durability;
 mod families;

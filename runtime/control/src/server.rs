@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Reply, Request, Response, SOCKET, line};
-use crate::exit::{Code, Failure};
+use crate::failure::{Code, Failure};
+use crate::{Reply, Request, Response, SOCKET, line};
 
 /// How many are answered at the same time; further ones wait.
 const CONNECTIONS: usize = 16;
@@ -32,7 +32,7 @@ const MAX_PATH_BYTES: usize = 100;
 
 /// What answers.
 #[async_trait]
-pub(crate) trait Handler: Send + Sync {
+pub trait Handler: Send + Sync {
     /// Answers one request.
     async fn handle(&self, request: Request) -> Response;
 
@@ -41,21 +41,21 @@ pub(crate) trait Handler: Send + Sync {
 }
 
 /// A socket that is being served. Dropping it leaves the file behind; [`Server::stop`] takes it away.
-pub(crate) struct Server {
+pub struct Server {
     path: PathBuf,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 /// A path by which a socket in `folder` can be named, however long the folder's own path is.
-pub(super) struct Address {
+pub(crate) struct Address {
     /// Keeps the short name alive.
     _folder: Option<OwnedFd>,
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl Address {
-    pub(super) fn of(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let path = folder.join(SOCKET);
         if path.as_os_str().len() < MAX_PATH_BYTES {
             return Ok(Self { _folder: None, path });
@@ -72,7 +72,7 @@ impl Server {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub(crate) fn start(secure: &Path, handler: Arc<dyn Handler>) -> io::Result<Self> {
+    pub fn start(secure: &Path, handler: Arc<dyn Handler>) -> io::Result<Self> {
         let path = secure.join(SOCKET);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// Takes no more requests, finishes those that run, and removes the socket.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
         if let Err(error) = std::fs::remove_file(&self.path) {
@@ -191,9 +191,9 @@ mod tests {
 
     use tokio::io::AsyncReadExt as _;
 
-    use super::super::Chain;
-    use super::super::client;
     use super::*;
+    use crate::Chain;
+    use crate::client;
 
     struct Fixed;
 

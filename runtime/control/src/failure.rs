@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 
 /// What `openpact --help` says about them.
-pub(crate) const HELP: &str = "\
+pub const HELP: &str = "\
 Exit codes:
   0    done
   1    it was tried and failed; the message says what to do
@@ -20,7 +20,7 @@ Exit codes:
 /// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Code {
+pub enum Code {
     /// It was tried and failed.
     Failed,
     /// The command line is wrong in a way that only showed later.
@@ -37,7 +37,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// The number that the shell sees.
-    pub(crate) fn number(self) -> u8 {
+    pub fn number(self) -> u8 {
         match self {
             Self::Failed => 1,
             Self::Usage => 2,
@@ -58,37 +58,37 @@ impl From<Code> for ExitCode {
 /// Why a command did not do what it was asked. The message is for the person who asked, and says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct Failure {
+pub struct Failure {
     /// How the program ends.
-    pub(crate) code: Code,
+    pub code: Code,
     /// What happened.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl Failure {
     /// A failure with a message of its own.
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
     /// A failure that another error explains, with all its causes.
-    pub(crate) fn of(code: Code, error: &dyn Error) -> Self {
+    pub fn of(code: Code, error: &dyn Error) -> Self {
         Self { code, message: chain(error) }
     }
 
     /// Turns any error into a plain failure.
-    pub(crate) fn failed<E: Error>(error: E) -> Self {
+    pub fn failed<E: Error>(error: E) -> Self {
         Self::of(Code::Failed, &error)
     }
 
     /// As [`Failure::failed`], with what was attempted before it.
-    pub(crate) fn doing<E: Error>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
+    pub fn doing<E: Error>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::new(Code::Failed, format!("{what}: {}", chain(&error)))
     }
 }
 
 /// An error with all its causes on one line. A cause whose text the error above it already ends with is left out.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 
-use super::server::Address;
-use super::{Request, Response, line};
-use crate::exit::Failure;
+use crate::failure::Failure;
+use crate::server::Address;
+use crate::{Request, Response, line};
 
 /// How long the other process may take to show that it is there.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When nobody answers there; [`io::ErrorKind::TimedOut`] where somebody holds the socket and does nothing.
-pub(crate) async fn ask(secure: &Path, request: &Request) -> io::Result<Response> {
+pub async fn ask(secure: &Path, request: &Request) -> io::Result<Response> {
     let mut stream = greet(secure, request).await?;
     line::read(&mut stream, line::MAX_ANSWER_BYTES).await
 }
@@ -28,7 +28,7 @@ pub(crate) async fn ask(secure: &Path, request: &Request) -> io::Result<Response
 ///
 /// # Errors
 /// As [`ask`]; the inner one is the other process's own.
-pub(crate) async fn stream(secure: &Path) -> io::Result<Result<UnixStream, Failure>> {
+pub async fn stream(secure: &Path) -> io::Result<Result<UnixStream, Failure>> {
     let mut stream = greet(secure, &Request::Mcp).await?;
     // The other side says nothing more before it is spoken to, so nothing is read too far.
     match line::read::<Response>(&mut stream, line::MAX_ANSWER_BYTES).await? {

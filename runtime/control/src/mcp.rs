@@ -3,34 +3,34 @@
 use openpact_model::role::Role;
 use serde::{Deserialize, Serialize};
 
-use super::Hidden;
+use crate::Hidden;
 
 /// One client of MCP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct McpClient {
+pub struct McpClient {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// What it may do.
-    pub(crate) role: Role,
+    pub role: Role,
     /// The tools that it may use.
-    pub(crate) tools: Vec<String>,
+    pub tools: Vec<String>,
     /// Who added it.
-    pub(crate) added_by: String,
+    pub added_by: String,
     /// When.
-    pub(crate) added: jiff::Timestamp,
+    pub added: jiff::Timestamp,
     /// When it was last seen, to about a minute.
-    pub(crate) last_used: Option<jiff::Timestamp>,
+    pub last_used: Option<jiff::Timestamp>,
 }
 
 /// The token of a new client of MCP: shown once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct McpToken {
+pub struct McpToken {
     /// The client.
-    pub(crate) name: String,
+    pub name: String,
     /// Its token.
-    pub(crate) token: Hidden,
+    pub token: Hidden,
     /// Where it connects. `None` where nobody would answer it there.
-    pub(crate) url: Option<String>,
+    pub url: Option<String>,
     /// Why it cannot connect yet, or would find nothing.
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Component;
+use crate::Component;
 
 /// Whether a part works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
+pub enum State {
     /// It does.
     Running,
     /// Nothing is wrong with it, but no process runs it.
@@ -22,21 +22,21 @@ pub(crate) enum State {
 
 /// One part of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Part {
+pub struct Part {
     /// What it is called.
-    pub(crate) name: String,
+    pub name: String,
     /// Whether it works.
-    pub(crate) state: State,
+    pub state: State,
     /// What there is to know, or why it does not work.
-    pub(crate) about: String,
+    pub about: String,
     /// What to do, where something is to be done.
-    pub(crate) todo: Option<String>,
+    pub todo: Option<String>,
 }
 
 /// What a process that holds the data directory does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Serving {
+pub enum Serving {
     /// `openpact start`: everything.
     Start,
     /// `openpact chat`: the terminal.
@@ -47,42 +47,42 @@ pub(crate) enum Serving {
 
 /// One chat platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Provider {
+pub struct Provider {
     /// The component that connects it.
-    pub(crate) name: String,
+    pub name: String,
     /// Whether it works.
-    pub(crate) state: State,
+    pub state: State,
     /// What there is to know, or why it does not work.
-    pub(crate) about: String,
+    pub about: String,
     /// What to do, where something is to be done.
-    pub(crate) todo: Option<String>,
+    pub todo: Option<String>,
     /// The account that is connected now, as the platform shows it.
-    pub(crate) account: Option<String>,
+    pub account: Option<String>,
     /// How often it ended by itself in the last ten minutes.
-    pub(crate) recent_ends: usize,
+    pub recent_ends: usize,
     /// How it ended the last time.
-    pub(crate) last_end: Option<String>,
+    pub last_end: Option<String>,
     /// Seconds until it is started again.
-    pub(crate) next_try: Option<u64>,
+    pub next_try: Option<u64>,
 }
 
 /// How everything is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Status {
+pub struct Status {
     /// The version of the program.
-    pub(crate) version: String,
+    pub version: String,
     /// The process that serves chats now; `None` where none does and this answer was looked up for itself.
-    pub(crate) process: Option<u32>,
+    pub process: Option<u32>,
     /// What that process does.
-    pub(crate) serving: Option<Serving>,
+    pub serving: Option<Serving>,
     /// For how many seconds it has been running.
-    pub(crate) uptime: Option<u64>,
+    pub uptime: Option<u64>,
     /// The data directory.
-    pub(crate) data: String,
+    pub data: String,
     /// The configuration file, and whether it is there.
-    pub(crate) config: String,
+    pub config: String,
     /// The parts.
-    pub(crate) parts: Vec<Part>,
+    pub parts: Vec<Part>,
     /// The components.
-    pub(crate) components: Vec<Component>,
+    pub components: Vec<Component>,
 }

@@ -1,10 +1,14 @@
-//! What the command line asks of the process that owns the data directory, and what it is answered: the same requests
-//! whether that process is this one or another one behind the control socket.
+//! Everything that an admin can ask of the program, and what is answered. [`Handler`] is the one interface behind it:
+//! the command line uses it, through the control socket where another process owns the data directory, and so does
+//! every other surface for admins.
+//!
+//! This crate holds the words and the socket; what is done is the matter of whoever implements [`Handler`].
 
-pub(crate) mod client;
+pub mod client;
+pub mod failure;
 mod line;
 mod mcp;
-pub(crate) mod server;
+pub mod server;
 mod status;
 
 use std::fmt;
@@ -18,10 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::exit::Failure;
-
-pub(crate) use mcp::{McpClient, McpToken};
-pub(crate) use status::{Part, Provider, Serving, State, Status};
+pub use failure::{Code, Failure};
+pub use mcp::{McpClient, McpToken};
+pub use server::Handler;
+pub use status::{Part, Provider, Serving, State, Status};
 
 /// The name of the socket in `secure/`.
 const SOCKET: &str = "control.sock";
@@ -29,7 +33,7 @@ const SOCKET: &str = "control.sock";
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Request {
+pub enum Request {
     /// How every part is.
     Status,
     /// The components.
@@ -172,11 +176,11 @@ pub(crate) enum Request {
 /// A text that is neither shown by `Debug` nor left in memory.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Hidden(pub(crate) Zeroizing<String>);
+pub struct Hidden(pub Zeroizing<String>);
 
 impl Hidden {
     /// A text that was typed or read from a file, without the one line end behind it.
-    pub(crate) fn without_line_end(mut text: String) -> Self {
+    pub fn without_line_end(mut text: String) -> Self {
         if text.ends_with('\n') {
             text.pop();
             if text.ends_with('\r') {
@@ -194,12 +198,12 @@ impl fmt::Debug for Hidden {
 }
 
 /// The answer to a request.
-pub(crate) type Response = Result<Reply, Failure>;
+pub type Response = Result<Reply, Failure>;
 
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", content = "value", rename_all = "snake_case")]
-pub(crate) enum Reply {
+pub enum Reply {
     /// To [`Request::Status`].
     Status(Box<Status>),
     /// To [`Request::Components`].
@@ -237,167 +241,169 @@ pub(crate) enum Reply {
 
 /// One component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Component {
+pub struct Component {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its version, where it could be read.
-    pub(crate) version: Option<String>,
+    pub version: Option<String>,
     /// Who signed it.
-    pub(crate) publisher: Option<String>,
+    pub publisher: Option<String>,
     /// The digest of its bytes.
-    pub(crate) digest: Option<Digest>,
+    pub digest: Option<Digest>,
     /// Whether it works.
-    pub(crate) state: State,
+    pub state: State,
     /// Why it does not.
-    pub(crate) why: Option<String>,
+    pub why: Option<String>,
     /// Its tools.
-    pub(crate) tools: Vec<String>,
+    pub tools: Vec<String>,
     /// The folders that it sees, as sentences.
-    pub(crate) mounts: Vec<String>,
+    pub mounts: Vec<String>,
     /// What it may reach on the network.
-    pub(crate) grants: Vec<String>,
+    pub grants: Vec<String>,
 }
 
 /// How a call by hand went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Called {
+pub struct Called {
     /// Whether `output` tells of a failure.
-    pub(crate) is_error: bool,
+    pub is_error: bool,
     /// The answer as text, secrets taken out.
-    pub(crate) text: String,
+    pub text: String,
     /// The answer as data, where the tool has a schema for it.
-    pub(crate) structured: Option<Value>,
+    pub structured: Option<Value>,
     /// What the sandbox measured; `None` where the call never got there.
-    pub(crate) cost: Option<Cost>,
+    pub cost: Option<Cost>,
     /// What the component logged.
-    pub(crate) log: Vec<String>,
+    pub log: Vec<String>,
 }
 
 /// What a call took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Wall time, milliseconds.
-    pub(crate) wall_ms: f64,
+    pub wall_ms: f64,
     /// CPU time, milliseconds.
-    pub(crate) cpu_ms: f64,
+    pub cpu_ms: f64,
     /// The most memory that it had, bytes.
-    pub(crate) peak_memory: u64,
+    pub peak_memory: u64,
     /// Network requests that it made.
-    pub(crate) requests: u32,
+    pub requests: u32,
 }
 
 /// Who may speak, and who asked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Users {
+pub struct Users {
     /// Those who may.
-    pub(crate) users: Vec<User>,
+    pub users: Vec<User>,
     /// Those who asked to, the first one first.
-    pub(crate) requests: Vec<Asking>,
+    pub requests: Vec<Asking>,
 }
 
 /// Somebody who may speak.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct User {
+pub struct User {
     /// What the owner calls them.
-    pub(crate) name: String,
+    pub name: String,
     /// What they may do.
-    pub(crate) role: Role,
+    pub role: Role,
     /// Their accounts, as `PROVIDER:ID`.
-    pub(crate) identities: Vec<String>,
+    pub identities: Vec<String>,
     /// Where it is stated: `configuration` or `paired`.
-    pub(crate) origin: String,
+    pub origin: String,
     /// Who let them in.
-    pub(crate) by: Option<String>,
+    pub by: Option<String>,
     /// When.
-    pub(crate) since: Option<jiff::Timestamp>,
+    pub since: Option<jiff::Timestamp>,
 }
 
 /// Somebody who asked to be let in. The code is known to them alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asking {
+pub struct Asking {
     /// Their account, as `PROVIDER:ID`.
-    pub(crate) identity: String,
+    pub identity: String,
     /// What the platform shows, escaped. Text, never identity.
-    pub(crate) display_name: String,
+    pub display_name: String,
     /// Where they asked.
-    pub(crate) channel: String,
+    pub channel: String,
     /// When.
-    pub(crate) asked: jiff::Timestamp,
+    pub asked: jiff::Timestamp,
     /// Until when their code is good.
-    pub(crate) expires: jiff::Timestamp,
+    pub expires: jiff::Timestamp,
 }
 
 /// One publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Publisher {
+pub struct Publisher {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its public key, base64.
-    pub(crate) key: String,
+    pub key: String,
     /// What the names of its components start with.
-    pub(crate) prefixes: Vec<String>,
+    pub prefixes: Vec<String>,
     /// Who added it.
-    pub(crate) added_by: String,
+    pub added_by: String,
     /// When; `None` for the one that is built in.
-    pub(crate) added: Option<jiff::Timestamp>,
+    pub added: Option<jiff::Timestamp>,
+    /// When it was replaced by another key. What it signed goes on running; nothing new is taken from it.
+    pub retired: Option<jiff::Timestamp>,
 }
 
 /// One secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Secret {
+pub struct Secret {
     /// Its name.
-    pub(crate) name: SecretName,
+    pub name: SecretName,
     /// Who may use it.
-    pub(crate) principals: Vec<Principal>,
+    pub principals: Vec<Principal>,
     /// Who else may, since the configuration says so.
-    pub(crate) configured: Vec<Principal>,
+    pub configured: Vec<Principal>,
     /// When it was first stored.
-    pub(crate) created: jiff::Timestamp,
+    pub created: jiff::Timestamp,
     /// When it was last stored.
-    pub(crate) updated: jiff::Timestamp,
+    pub updated: jiff::Timestamp,
     /// When it was last put into a request.
-    pub(crate) last_used: Option<jiff::Timestamp>,
+    pub last_used: Option<jiff::Timestamp>,
     /// Whether its value can still be decrypted; if not, it has to be set again.
-    pub(crate) readable: bool,
+    pub readable: bool,
 }
 
 /// One grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Grant {
+pub struct Grant {
     /// Its number, where it can be removed; `None` for what the configuration states.
-    pub(crate) id: Option<i64>,
+    pub id: Option<i64>,
     /// Who.
-    pub(crate) principal: Principal,
+    pub principal: Principal,
     /// What.
-    pub(crate) rule: String,
+    pub rule: String,
     /// The secret that it puts in.
-    pub(crate) secret: Option<SecretName>,
+    pub secret: Option<SecretName>,
     /// Where it comes from: `admin`, `configuration` or `default`.
-    pub(crate) origin: String,
+    pub origin: String,
 }
 
 /// One entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Its number.
-    pub(crate) number: i64,
+    pub number: i64,
     /// When.
-    pub(crate) time: jiff::Timestamp,
+    pub time: jiff::Timestamp,
     /// What was done, by whom, to what, and how it ended.
-    pub(crate) event: Event,
+    pub event: Event,
     /// The hash of this entry and all before it.
-    pub(crate) hash: String,
+    pub hash: String,
 }
 
 /// Whether the audit chain is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Chain {
+pub struct Chain {
     /// How many entries there are.
-    pub(crate) entries: u64,
+    pub entries: u64,
     /// The first that does not fit, and why.
-    pub(crate) broken: Option<(i64, String)>,
+    pub broken: Option<(i64, String)>,
     /// Whether the last entry is the one that was sealed with the local key; `false` also where that key is lost.
-    pub(crate) sealed: bool,
+    pub sealed: bool,
 }
 
 #[cfg(test)]

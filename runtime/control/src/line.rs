@@ -10,13 +10,13 @@ use tokio::io::{
 use zeroize::Zeroizing;
 
 /// The longest line in bytes: the longest secret, with every character escaped, and room to spare.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// The longest answer in bytes: a thousand audit entries, or the largest result of a tool with every character escaped.
-pub(super) const MAX_ANSWER_BYTES: usize = 64 << 20;
+pub(crate) const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// Reads one value. The line may hold a secret, so it is wiped.
-pub(super) async fn read<T: DeserializeOwned>(from: impl AsyncRead + Unpin, max: usize) -> io::Result<T> {
+pub(crate) async fn read<T: DeserializeOwned>(from: impl AsyncRead + Unpin, max: usize) -> io::Result<T> {
     let limit = u64::try_from(max).unwrap_or(u64::MAX);
     let mut line = Zeroizing::new(Vec::new());
     BufReader::new(from).take(limit).read_until(b'\n', &mut line).await?;
@@ -28,7 +28,7 @@ pub(super) async fn read<T: DeserializeOwned>(from: impl AsyncRead + Unpin, max:
 }
 
 /// Writes one value.
-pub(super) async fn write<T: Serialize>(mut to: impl AsyncWrite + Unpin, value: &T) -> io::Result<()> {
+pub(crate) async fn write<T: Serialize>(mut to: impl AsyncWrite + Unpin, value: &T) -> io::Result<()> {
     let mut line = Zeroizing::new(serde_json::to_vec(value)?);
     line.push(b'\n');
     to.write_all(&line).await?;

@@ -1,0 +1,180 @@
+//! What counts no more: keys and packages, by the word of an admin or of the publisher; and how far a publisher's signed
+//! statements were followed.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+
+use crate::column::time;
+use crate::error::Error;
+use crate::recording::{Recorder, recording};
+
+/// What is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A public key, as text.
+    Key,
+    /// A package, by its digest in hexadecimal digits.
+    Digest,
+}
+
+/// One revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What is revoked.
+    pub kind: Kind,
+    /// The key or the digest.
+    pub value: String,
+    /// Who said so: `admin`, or `publisher:NAME`.
+    pub said_by: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// When it was taken in.
+    pub added: Timestamp,
+}
+
+/// A kind of statement that publishers sign and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statement {
+    /// One key replaces another.
+    Rotation,
+    /// A list of what is revoked.
+    Revocation,
+}
+
+/// What counts no more.
+#[derive(Clone)]
+pub struct Table(pub(crate) Recorder);
+
+recording!(Table);
+
+impl Kind {
+    /// The word for it in the database and in audit records.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+impl Statement {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Rotation => "rotation",
+            Self::Revocation => "revocation",
+        }
+    }
+}
+
+impl Table {
+    /// All of them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(&self) -> Result<Vec<Row>, Error> {
+        let work = |connection: &Connection| {
+            let sql =
+                "SELECT kind, value, said_by, reason, added FROM revocation ORDER BY added, kind, value";
+            Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<Result<_, _>>()?)
+        };
+        self.0.inner.readers.run(work).await
+    }
+
+    /// Takes revocations in, all or none of them. What is known already stays as it is. Gives how many were new.
+    ///
+    /// With a `statement`, they are what `publisher` signed under that number.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a statement of that or a higher number was taken in before, or when the database cannot
+    /// be written.
+    pub async fn add(&self, rows: Vec<Row>, statement: Option<(String, u64)>) -> Result<usize, Error> {
+        self.0
+            .run(move |open| {
+                if let Some((publisher, number)) = &statement {
+                    advance(open.connection, publisher, Statement::Revocation, *number)?;
+                }
+                let sql = "INSERT INTO revocation VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+                let mut insert = open.connection.prepare_cached(sql)?;
+                let mut added = 0;
+                for row in &rows {
+                    let Row { kind, value, said_by, reason, added: when } = row;
+                    added += insert.execute(params![
+                        kind.text(),
+                        value,
+                        said_by,
+                        reason,
+                        when.as_microsecond()
+                    ])?;
+                }
+                Ok((added > 0 || statement.is_some(), added))
+            })
+            .await
+    }
+
+    /// Takes back what an admin revoked; says whether there was such.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn remove(&self, value: &str) -> Result<bool, Error> {
+        let value = value.to_owned();
+        self.0
+            .run(move |open| {
+                let sql = "DELETE FROM revocation WHERE value = ?1 AND said_by = 'admin'";
+                let removed = open.connection.prepare_cached(sql)?.execute([&value])? > 0;
+                Ok((removed, removed))
+            })
+            .await
+    }
+
+    /// The highest number of a statement of that kind that was taken in from `publisher`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn latest(&self, publisher: &str, statement: Statement) -> Result<Option<u64>, Error> {
+        let publisher = publisher.to_owned();
+        self.0.inner.readers.run(move |connection| number(connection, &publisher, statement)).await
+    }
+}
+
+/// Notes that a statement is followed, unless it or a later one was before.
+pub(crate) fn advance(
+    connection: &Connection,
+    publisher: &str,
+    statement: Statement,
+    next: u64,
+) -> Result<(), Error> {
+    let word = statement.text();
+    if let Some(seen) = number(connection, publisher, statement)?
+        && next <= seen
+    {
+        return Err(Error::Invalid(format!(
+            "the {word} {next} of the publisher {publisher} is not newer than {seen}, which was taken in before"
+        )));
+    }
+    let sql = "INSERT INTO publisher_statement VALUES (?1, ?2, ?3)
+               ON CONFLICT (publisher, kind) DO UPDATE SET number = excluded.number";
+    let stored =
+        i64::try_from(next).map_err(|_| Error::Invalid(format!("{next} is no number of a {word}")))?;
+    connection.prepare_cached(sql)?.execute(params![publisher, word, stored])?;
+    Ok(())
+}
+
+fn number(connection: &Connection, publisher: &str, statement: Statement) -> Result<Option<u64>, Error> {
+    let sql = "SELECT number FROM publisher_statement WHERE publisher = ?1 AND kind = ?2";
+    let mut statement_of = connection.prepare_cached(sql)?;
+    let found = statement_of.query_row([publisher, statement.text()], |row| crate::column::count(row, 0));
+    Ok(found.optional()?)
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let kind: String = row.get(0)?;
+    Ok(Row {
+        kind: if kind == "key" { Kind::Key } else { Kind::Digest },
+        value: row.get(1)?,
+        said_by: row.get(2)?,
+        reason: row.get(3)?,
+        added: time(row, 4)?,
+    })
+}
