@@ -31,13 +31,18 @@ CREATE UNIQUE INDEX component_waiting ON component_version (name) WHERE state = 
 
 -- A key that its publisher replaced: what it signed and was approved goes on running, and nothing new is taken from it.
 ALTER TABLE publisher ADD COLUMN retired INTEGER;
+-- The place of a key among those of its publisher: one may revoke those before it.
+ALTER TABLE publisher ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+UPDATE publisher SET position = (
+    SELECT count(*) FROM publisher AS other
+    WHERE other.name = publisher.name AND (other.added, other.key) < (publisher.added, publisher.key));
 
--- The highest numbers seen in what a publisher signed about its keys: an older statement changes nothing.
-CREATE TABLE publisher_statement (
-    publisher TEXT NOT NULL,
-    kind      TEXT NOT NULL CHECK (kind IN ('rotation', 'revocation')),
-    number    INTEGER NOT NULL,
-    PRIMARY KEY (publisher, kind)
+-- The highest numbers seen in what a key signed about keys and packages: an older statement changes nothing.
+CREATE TABLE key_statement (
+    key    TEXT NOT NULL,
+    kind   TEXT NOT NULL CHECK (kind IN ('rotation', 'revocation')),
+    number INTEGER NOT NULL,
+    PRIMARY KEY (key, kind)
 ) STRICT, WITHOUT ROWID;
 
 -- What counts no more: a public key, or the digest of a package. `said_by` is 'admin', or 'publisher:NAME'.

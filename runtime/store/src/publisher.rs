@@ -58,13 +58,13 @@ impl Table {
     /// When the database cannot be read.
     pub async fn list(&self) -> Result<Vec<Row>, Error> {
         let work = |connection: &Connection| {
-            let sql = "SELECT name, key, prefixes, added_by, added, retired FROM publisher ORDER BY name, added, key";
+            let sql = "SELECT name, key, prefixes, added_by, added, retired FROM publisher ORDER BY name, position";
             Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<Result<_, _>>()?)
         };
         self.0.inner.readers.run(work).await
     }
 
-    /// Pins `new` in the place of the key `old` of the same publisher, which is retired. `number` is that of the
+    /// Pins `new` directly behind the key `old` of the same publisher, which is retired. `number` is that of the
     /// statement in which the old key says so.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Table {
         self.0
             .run(move |open| {
                 let connection = open.connection;
-                revocation::advance(connection, &new.name, revocation::Statement::Rotation, number)?;
+                revocation::advance(connection, &old, revocation::Statement::Rotation, number)?;
                 let sql =
                     "UPDATE publisher SET retired = ?3 WHERE name = ?1 AND key = ?2 AND retired IS NULL";
                 let values = params![new.name, old, open.now()];
@@ -90,6 +90,7 @@ impl Table {
                         name: new.name.clone(),
                     });
                 }
+                place_behind(connection, &new, &old)?;
                 Ok((true, ()))
             })
             .await
@@ -112,10 +113,22 @@ impl Table {
 }
 
 fn insert(connection: &Connection, row: &Row, prefixes: &str) -> Result<bool, Error> {
-    let sql = "INSERT INTO publisher (name, key, prefixes, added_by, added) VALUES (?1, ?2, ?3, ?4, ?5)
+    let sql = "INSERT INTO publisher (name, key, prefixes, added_by, added, position) VALUES (?1, ?2, ?3, ?4, ?5,
+                   (SELECT coalesce(max(position) + 1, 0) FROM publisher WHERE name = ?1))
                ON CONFLICT DO NOTHING";
     let values = params![row.name, row.key, prefixes, row.added_by, row.added.as_microsecond()];
     Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
+}
+
+/// Moves a key that was just pinned directly behind `old`.
+fn place_behind(connection: &Connection, new: &Row, old: &str) -> Result<(), Error> {
+    let sql = "SELECT position FROM publisher WHERE name = ?1 AND key = ?2";
+    let place: i64 = connection.prepare_cached(sql)?.query_row([&new.name, old], |row| row.get(0))?;
+    let sql = "UPDATE publisher SET position = position + 1 WHERE name = ?1 AND position > ?2";
+    connection.prepare_cached(sql)?.execute(params![new.name, place])?;
+    let sql = "UPDATE publisher SET position = ?3 WHERE name = ?1 AND key = ?2";
+    connection.prepare_cached(sql)?.execute(params![new.name, new.key, place + 1])?;
+    Ok(())
 }
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {

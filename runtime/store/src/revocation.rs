@@ -1,11 +1,13 @@
 //! What counts no more: keys and packages, by the word of an admin or of the publisher; and how far a publisher's signed
 //! statements were followed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
 
-use crate::column::time;
+use crate::column::{self, time};
 use crate::error::Error;
 use crate::recording::{Recorder, recording};
 
@@ -41,6 +43,17 @@ pub enum Statement {
     Rotation,
     /// A list of what is revoked.
     Revocation,
+}
+
+/// A list that a key signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The key, as text.
+    pub key: String,
+    /// The number of the list among those of the key.
+    pub number: u64,
+    /// Whether it revokes the key itself, so that its number does not matter.
+    pub is_last_word: bool,
 }
 
 /// What counts no more.
@@ -84,16 +97,17 @@ impl Table {
 
     /// Takes revocations in, all or none of them. What is known already stays as it is. Gives how many were new.
     ///
-    /// With a `statement`, they are what `publisher` signed under that number.
+    /// With a `statement`, they are what that key signed under that number; `is_last_word` where the number does not
+    /// matter any more, since the key revokes itself.
     ///
     /// # Errors
     /// [`Error::Invalid`] where a statement of that or a higher number was taken in before, or when the database cannot
     /// be written.
-    pub async fn add(&self, rows: Vec<Row>, statement: Option<(String, u64)>) -> Result<usize, Error> {
+    pub async fn add(&self, rows: Vec<Row>, statement: Option<Signed>) -> Result<usize, Error> {
         self.0
             .run(move |open| {
-                if let Some((publisher, number)) = &statement {
-                    advance(open.connection, publisher, Statement::Revocation, *number)?;
+                if let Some(Signed { key, number, is_last_word: false }) = &statement {
+                    advance(open.connection, key, Statement::Revocation, *number)?;
                 }
                 let sql = "INSERT INTO revocation VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
                 let mut insert = open.connection.prepare_cached(sql)?;
@@ -128,13 +142,18 @@ impl Table {
             .await
     }
 
-    /// The highest number of a statement of that kind that was taken in from `publisher`.
+    /// The highest numbers of statements of that kind that were taken in, by the key that signed them.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn latest(&self, publisher: &str, statement: Statement) -> Result<Option<u64>, Error> {
-        let publisher = publisher.to_owned();
-        self.0.inner.readers.run(move |connection| number(connection, &publisher, statement)).await
+    pub async fn latest(&self, statement: Statement) -> Result<BTreeMap<String, u64>, Error> {
+        let work = move |connection: &Connection| {
+            let sql = "SELECT key, number FROM key_statement WHERE kind = ?1";
+            let mut rows = connection.prepare_cached(sql)?;
+            let rows = rows.query_map([statement.text()], |row| Ok((row.get(0)?, column::count(row, 1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.0.inner.readers.run(work).await
     }
 }
 

@@ -6,7 +6,7 @@ use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::KeyValue as _;
 use openpact_model::principal::Principal;
 use openpact_store::component::{Approval, Granted, Incoming, Restart, State};
-use openpact_store::revocation::{self, Kind, Statement};
+use openpact_store::revocation::{self, Kind, Signed, Statement};
 use openpact_store::{Error, Store, publisher};
 use serde_json::json;
 
@@ -153,14 +153,15 @@ async fn statements_of_a_publisher_are_followed_once_and_in_order() {
     };
     let publishers = store.publishers();
     publishers.add(key("old")).await.unwrap();
+    publishers.add(key("spare")).await.unwrap();
     publishers.rotate("old", key("new"), 5).await.unwrap();
     let rows = publishers.list().await.unwrap();
-    assert_eq!((rows[0].key.as_str(), rows[0].retired.is_none()), ("new", true));
-    assert_eq!((rows[1].key.as_str(), rows[1].retired.is_some()), ("old", true));
+    let keys: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.retired.is_some())).collect();
+    assert_eq!(keys, [("old", true), ("new", false), ("spare", false)], "directly behind the one that it replaces");
     assert!(matches!(publishers.rotate("old", key("third"), 6).await, Err(Error::NotFound { .. })));
-    assert!(matches!(publishers.rotate("new", key("third"), 5).await, Err(Error::Invalid(_))));
-    assert!(matches!(publishers.rotate("new", key("old"), 6).await, Err(Error::Exists { .. })));
-    publishers.rotate("new", key("third"), 6).await.unwrap();
+    assert!(matches!(publishers.rotate("new", key("old"), 1).await, Err(Error::Exists { .. })));
+    publishers.rotate("new", key("third"), 1).await.unwrap();
+    assert!(matches!(publishers.rotate("old", key("fourth"), 5).await, Err(Error::Invalid(_))));
 
     let revoked = |kind, value: &str, by: &str| revocation::Row {
         kind,
@@ -172,11 +173,15 @@ async fn statements_of_a_publisher_are_followed_once_and_in_order() {
     let revocations = store.revocations();
     let list =
         vec![revoked(Kind::Key, "old", "publisher:acme"), revoked(Kind::Digest, "ff", "publisher:acme")];
-    assert_eq!(revocations.add(list.clone(), Some(("acme".into(), 3))).await.unwrap(), 2);
-    assert!(matches!(revocations.add(list.clone(), Some(("acme".into(), 3))).await, Err(Error::Invalid(_))));
-    assert_eq!(revocations.add(list, Some(("acme".into(), 4))).await.unwrap(), 0);
-    assert_eq!(revocations.latest("acme", Statement::Revocation).await.unwrap(), Some(4));
-    assert_eq!(revocations.latest("acme", Statement::Rotation).await.unwrap(), Some(6));
+    let signed = |number, is_last_word| Some(Signed { key: "new".into(), number, is_last_word });
+    assert_eq!(revocations.add(list.clone(), signed(3, false)).await.unwrap(), 2);
+    assert!(matches!(revocations.add(list.clone(), signed(3, false)).await, Err(Error::Invalid(_))));
+    assert_eq!(revocations.add(list.clone(), signed(1, true)).await.unwrap(), 0, "the last word has no number");
+    assert_eq!(revocations.add(list, signed(4, false)).await.unwrap(), 0);
+    let latest = [("new".to_owned(), 4)].into();
+    assert_eq!(revocations.latest(Statement::Revocation).await.unwrap(), latest);
+    let latest = [("old".to_owned(), 5), ("new".to_owned(), 1)].into();
+    assert_eq!(revocations.latest(Statement::Rotation).await.unwrap(), latest);
     assert!(
         !revocations.remove("ff").await.unwrap(),
         "what a publisher said is not the admin's to take back"
