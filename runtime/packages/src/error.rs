@@ -2,6 +2,7 @@
 
 use crate::manifest;
 use crate::refusal::Refusal;
+use crate::statement;
 
 /// Packing, signing or reading a key failed.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,9 @@ pub enum Error {
     /// The package would be refused wherever it is installed, so it is not made.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The statement would be refused wherever it is shown, so it is not made.
+    #[error(transparent)]
+    Statement(#[from] statement::Refusal),
     /// The manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] manifest::Problem),

@@ -51,8 +51,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refusal> {
     Ok(Inspection {
         digest: Digest::of(bytes),
         size: bytes.len() as u64,
-        imports: component.imports.iter().map(|item| item.name.to_owned()).collect(),
-        exports: component.exports.iter().map(|item| item.name.to_owned()).collect(),
+        imports: component.import_names(),
+        exports: component.export_names(),
         manifest: manifest.ok(),
         refusals,
         warnings,

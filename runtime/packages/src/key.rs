@@ -97,6 +97,11 @@ impl PublicKey {
         self.id
     }
 
+    /// Whether both belong to one secret key. The number beside it can be any.
+    pub fn is_same_pair(&self, other: &Self) -> bool {
+        self.point == other.point
+    }
+
     /// The text of a `.pub` file, which the stock tool reads too.
     pub fn file(&self) -> String {
         format!("untrusted comment: minisign public key {}\n{self}\n", self.id)
@@ -213,6 +218,14 @@ impl SecretKey {
         let key = minisign::PublicKey::from_secret_key(&self.0)
             .map_err(|source| Error::Minisign { doing: "taking the public key", source })?;
         PublicKey::of(&key)
+    }
+
+    /// The same secret under another number, which is what somebody who wants to be taken for another would make.
+    #[cfg(test)]
+    pub(crate) fn with_number(&self, id: KeyId) -> Self {
+        let mut bytes = self.0.to_bytes();
+        bytes[54..62].copy_from_slice(id.as_bytes());
+        Self(minisign::SecretKey::from_bytes(&bytes).unwrap())
     }
 
     pub(crate) fn minisign(&self) -> &minisign::SecretKey {

@@ -56,8 +56,13 @@ impl Signature {
         if text.iter().all(u8::is_ascii_whitespace) {
             return Err(Refusal::Unsigned);
         }
+        Self::read_as(text, UNTRUSTED_COMMENT)
+    }
+
+    /// Reads a signature in canonical form that has this untrusted comment.
+    pub(crate) fn read_as(text: &[u8], untrusted_comment: &str) -> Result<Self, Refusal> {
         let signature = Self::read_any(text)?;
-        if signature.to_string().as_bytes() != text {
+        if signature.text(untrusted_comment).as_bytes() != text {
             return Err(Refusal::NotCanonical {
                 why: "a comment, a line end or the end of the file differs",
             });
@@ -73,6 +78,16 @@ impl Signature {
     /// The comment that the publisher signed.
     pub fn comment(&self) -> &str {
         &self.comment
+    }
+
+    /// The canonical text with this untrusted comment.
+    pub(crate) fn text(&self, untrusted_comment: &str) -> String {
+        let first = BASE64.encode([&PREHASHED[..], self.key.as_bytes(), &self.over_file].concat());
+        let second = BASE64.encode(self.over_comment);
+        let trusted_comment = &self.comment;
+        format!(
+            "{UNTRUSTED_PREFIX}{untrusted_comment}\n{first}\n{TRUSTED_PREFIX}{trusted_comment}\n{second}\n"
+        )
     }
 
     /// The size in bytes of the file that was signed, as the comment says. Good for a message alone.
@@ -126,14 +141,10 @@ impl Signature {
     }
 }
 
-/// The canonical text.
+/// The canonical text of a package's signature.
 impl std::fmt::Display for Signature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let first = [&PREHASHED[..], self.key.as_bytes(), &self.over_file].concat();
-        writeln!(f, "{UNTRUSTED_PREFIX}{UNTRUSTED_COMMENT}")?;
-        writeln!(f, "{}", BASE64.encode(first))?;
-        writeln!(f, "{TRUSTED_PREFIX}{}", self.comment)?;
-        writeln!(f, "{}", BASE64.encode(self.over_comment))
+        f.write_str(&self.text(UNTRUSTED_COMMENT))
     }
 }
 
@@ -142,11 +153,16 @@ impl std::fmt::Display for Signature {
 /// # Errors
 /// When the operating system gives no random bytes.
 pub fn sign(bytes: &[u8], key: &SecretKey) -> Result<String, Error> {
+    Ok(make(bytes, key)?.to_string())
+}
+
+/// Makes a signature over any bytes.
+pub(crate) fn make(bytes: &[u8], key: &SecretKey) -> Result<Signature, Error> {
     let comment = format!("sha256:{} size:{}", Digest::of(bytes), bytes.len());
     let made =
         minisign::sign(None, key.minisign(), Cursor::new(bytes), Some(&comment), Some(UNTRUSTED_COMMENT))
             .map_err(|source| Error::Minisign { doing: "signing", source })?;
-    Ok(Signature::read(made.to_string().as_bytes())?.to_string())
+    Ok(Signature::read(made.to_string().as_bytes())?)
 }
 
 /// Brings a signature that the stock tool made over `bytes` into canonical form.

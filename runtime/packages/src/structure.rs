@@ -82,6 +82,16 @@ impl<'a> Component<'a> {
         }
     }
 
+    /// The names of its imports.
+    pub(crate) fn import_names(&self) -> Vec<String> {
+        names(&self.imports)
+    }
+
+    /// The names of its exports.
+    pub(crate) fn export_names(&self) -> Vec<String> {
+        names(&self.exports)
+    }
+
     fn add(&mut self, section: &Section<'a>) -> Result<(), wasmparser::BinaryReaderError> {
         let mut reader = BinaryReader::new(section.payload, section.offset);
         match section.id {
@@ -106,6 +116,10 @@ impl<'a> Component<'a> {
         }
         Ok(())
     }
+}
+
+fn names(items: &[Item<'_>]) -> Vec<String> {
+    items.iter().map(|item| item.name.to_owned()).collect()
 }
 
 /// Whether the bytes are framed as one component: the cheap half of [`Component::read`], good for saying how a

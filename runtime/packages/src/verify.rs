@@ -5,7 +5,7 @@ use std::fmt;
 use openpact_model::id::Digest;
 
 use crate::interface;
-use crate::key::KeyId;
+use crate::key::{KeyId, PublicKey};
 use crate::manifest::Manifest;
 use crate::refusal::Refusal;
 use crate::signature::Signature;
@@ -19,7 +19,9 @@ pub struct Verified {
     digest: Digest,
     manifest: Manifest,
     publisher: String,
-    key: KeyId,
+    key: PublicKey,
+    imports: Vec<String>,
+    exports: Vec<String>,
 }
 
 impl Verified {
@@ -44,8 +46,23 @@ impl Verified {
     }
 
     /// The key that signed them.
-    pub fn key_id(&self) -> KeyId {
+    pub fn key(&self) -> PublicKey {
         self.key
+    }
+
+    /// The number of the key that signed them, for people.
+    pub fn key_id(&self) -> KeyId {
+        self.key.id()
+    }
+
+    /// The names of everything that the component imports: its complete capability request.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The names of everything that it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
     }
 }
 
@@ -56,7 +73,7 @@ impl fmt::Debug for Verified {
             .field("version", &self.manifest.version)
             .field("digest", &self.digest)
             .field("publisher", &self.publisher)
-            .field("key", &self.key)
+            .field("key", &self.key.id())
             .finish_non_exhaustive()
     }
 }
@@ -81,35 +98,69 @@ pub fn verify(
         return Err(Refusal::RevokedDigest { digest });
     }
     let signature = Signature::read(signature.as_ref())?;
-    let publishers = signers(&bytes, &signature, trust)?;
+    let signer = Signer::find(&bytes, &signature, trust)?;
+    if signer.publishers.iter().any(|publisher| trust.is_withdrawn(&publisher.name, &digest)) {
+        return Err(Refusal::RevokedDigest { digest });
+    }
     let component = Component::read(&bytes)?;
     interface::check_ours(&component.exports)?;
     let manifest = Manifest::from_packed(component.manifest()?.ok_or(Refusal::NoManifest)?)?;
-    let publisher = publisher(&manifest, &publishers, signature.key())?.name.clone();
+    let publisher = signer.publisher(&manifest)?.name.clone();
     interface::check_world(&manifest, &component.exports)?;
     interface::check_imports(&manifest, &component.imports)?;
-    Ok(Verified { digest, manifest, publisher, key: signature.key(), bytes })
+    let (imports, exports) = (component.import_names(), component.export_names());
+    Ok(Verified { digest, manifest, publisher, key: signer.key, imports, exports, bytes })
 }
 
-/// The pinned publishers who own the key that made the signature over `bytes`; never none.
-fn signers<'a>(bytes: &[u8], signature: &Signature, trust: &'a Trust) -> Result<Vec<&'a Publisher>, Refusal> {
-    let key = signature.key();
-    if trust.revoked_keys.contains(&key) {
-        return Err(Refusal::RevokedKey { key });
+/// Who signed a package.
+struct Signer<'a> {
+    key: PublicKey,
+    /// The pinned publishers who own the key; never none.
+    publishers: Vec<&'a Publisher>,
+}
+
+impl<'a> Signer<'a> {
+    /// Finds the pinned key that made the signature over `bytes`. The number in the signature only says where to look: it
+    /// is no proof and need not be unique, so every key of that number is tried, and what counts is the one that fits.
+    fn find(bytes: &[u8], signature: &Signature, trust: &'a Trust) -> Result<Self, Refusal> {
+        let id = signature.key();
+        let has_id = |key: &&PublicKey| key.id() == id;
+        let made_it = |key: &&PublicKey| has_id(key) && signature.is_by(key, bytes);
+        let revoked = Err(Refusal::RevokedKey { key: id });
+        let mut pinned = trust.publishers.iter().flat_map(|publisher| &publisher.keys);
+        let Some(key) = pinned.clone().find(made_it).copied() else {
+            if trust.all_revoked().any(|key| made_it(&key)) {
+                return revoked;
+            }
+            return Err(match pinned.find(has_id) {
+                Some(_) => how_altered(bytes, signature),
+                None => Refusal::UnknownKey { key: id },
+            });
+        };
+        let counts = |publisher: &&Publisher| {
+            publisher.keys.contains(&key) && !trust.is_revoked(&publisher.name, &key)
+        };
+        let publishers: Vec<_> = trust.publishers.iter().filter(counts).collect();
+        if publishers.is_empty() { revoked } else { Ok(Self { key, publishers }) }
     }
-    let named = |publisher: &&Publisher| publisher.keys.iter().any(|known| known.id() == key);
-    if !trust.publishers.iter().any(|publisher| named(&publisher)) {
-        return Err(Refusal::UnknownKey { key });
+
+    /// The one of them that the manifest names, if it may publish this name.
+    fn publisher(&self, manifest: &Manifest) -> Result<&'a Publisher, Refusal> {
+        let mut owners = self.publishers.iter();
+        let Some(publisher) = owners.find(|owner| owner.name == manifest.publisher) else {
+            let names: Vec<_> = self.publishers.iter().map(|publisher| publisher.name.as_str()).collect();
+            let (manifest, pinned) = (manifest.publisher.clone(), names.join("' and '"));
+            return Err(Refusal::PublisherMismatch { manifest, pinned, key: self.key.id() });
+        };
+        if !publisher.may_publish(&manifest.name) {
+            return Err(Refusal::KeyNotAllowedForName {
+                publisher: publisher.name.clone(),
+                name: manifest.name.to_string(),
+                allowed: publisher.names(),
+            });
+        }
+        Ok(publisher)
     }
-    // Key numbers are no proof and need not be unique, so every key of that number is tried.
-    let signed = |publisher: &&Publisher| {
-        publisher.keys.iter().any(|known| known.id() == key && signature.is_by(known, bytes))
-    };
-    let publishers: Vec<_> = trust.publishers.iter().filter(signed).collect();
-    if publishers.is_empty() {
-        return Err(how_altered(bytes, signature));
-    }
-    Ok(publishers)
 }
 
 /// What happened to bytes that are not those that were signed. The size in the comment may be a lie here, so it only
@@ -123,26 +174,6 @@ fn how_altered(bytes: &[u8], signature: &Signature) -> Refusal {
         (None, broken @ (Refusal::Truncated { .. } | Refusal::TrailingBytes { .. })) => broken,
         _ => Refusal::Altered,
     }
-}
-
-fn publisher<'a>(
-    manifest: &Manifest,
-    publishers: &[&'a Publisher],
-    key: KeyId,
-) -> Result<&'a Publisher, Refusal> {
-    let Some(publisher) = publishers.iter().find(|publisher| publisher.name == manifest.publisher) else {
-        let names: Vec<_> = publishers.iter().map(|publisher| publisher.name.as_str()).collect();
-        let manifest = manifest.publisher.clone();
-        return Err(Refusal::PublisherMismatch { manifest, pinned: names.join("' and '"), key });
-    };
-    if !publisher.may_publish(&manifest.name) {
-        return Err(Refusal::KeyNotAllowedForName {
-            publisher: publisher.name.clone(),
-            name: manifest.name.to_string(),
-            allowed: publisher.names(),
-        });
-    }
-    Ok(publisher)
 }
 
 #[cfg(test)]

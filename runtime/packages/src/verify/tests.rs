@@ -9,7 +9,7 @@ use super::*;
 use crate::key::{self, SecretKey};
 use crate::manifest::Kind;
 use crate::testing::{SOURCE, component, package, signed, tool, tool_component, trust};
-use crate::{MANIFEST_SECTION, Manifest, pack, sign, signature};
+use crate::{MANIFEST_SECTION, Manifest, Withdrawn, pack, sign, signature};
 
 /// Signs `bytes` with a trusted key; the refusal.
 fn refusal(bytes: Vec<u8>) -> Refusal {
@@ -151,8 +151,8 @@ fn a_clone_under_another_key_is_refused_even_with_the_same_key_number() {
     let line = |text: &str, n: usize| BASE64.decode(text.lines().nth(n).unwrap()).unwrap();
     let mut forged = line(&theirs, 1);
     forged[2..10].copy_from_slice(&line(&signature, 1)[2..10]);
-    let forged = theirs.replace(theirs.lines().nth(1).unwrap(), &BASE64.encode(forged));
-    assert_eq!(verify(bytes, &forged, &trust(&key)).unwrap_err(), Refusal::Altered);
+    let imitation = theirs.replace(theirs.lines().nth(1).unwrap(), &BASE64.encode(forged));
+    assert_eq!(verify(bytes, &imitation, &trust(&key)).unwrap_err(), Refusal::Altered);
 }
 
 #[test]
@@ -474,20 +474,93 @@ fn a_publisher_may_have_several_keys() {
     let (key, bytes, signature) = signed();
     let mut trust = trust(&key);
     trust.publishers[0].keys.insert(0, SecretKey::generate().unwrap().public().unwrap());
-    assert_eq!(verify(bytes, &signature, &trust).unwrap().key_id(), key.public().unwrap().id());
+    let verified = verify(bytes.clone(), &signature, &trust).unwrap();
+    assert_eq!(verified.key(), key.public().unwrap());
+    assert_eq!(verified.imports(), ["wasi:cli/environment@0.2.3", "openpact:host/log@0.1.0"]);
+    assert_eq!(verified.exports(), ["openpact:tool/tools@0.1.0"]);
+    // One of them revoked leaves the others.
+    let other = trust.publishers[0].keys[0];
+    trust.revoked_keys.insert(other);
+    verify(bytes, &signature, &trust).unwrap();
 }
 
 #[test]
 fn revoked_keys_and_digests_are_refused() {
     let (key, bytes, signature) = signed();
-    let id = key.public().unwrap().id();
-    let mut revoked = trust(&key);
-    revoked.revoked_keys.insert(id);
-    assert_eq!(verify(bytes.clone(), &signature, &revoked).unwrap_err(), Refusal::RevokedKey { key: id });
-    let digest = Digest::of(&bytes);
-    let mut revoked = trust(&key);
-    revoked.revoked_digests.insert(digest);
-    assert_eq!(verify(bytes, &signature, &revoked).unwrap_err(), Refusal::RevokedDigest { digest });
+    let public = key.public().unwrap();
+    let (id, digest) = (public.id(), Digest::of(&bytes));
+    let check = |revoke: &dyn Fn(&mut Trust), expected: Result<(), Refusal>| {
+        let mut trust = trust(&key);
+        revoke(&mut trust);
+        assert_eq!(verify(bytes.clone(), &signature, &trust).map(|_| ()), expected);
+    };
+    let by = |publisher: &str, withdrawn: Withdrawn| {
+        let publisher = publisher.to_owned();
+        move |trust: &mut Trust| {
+            trust.withdrawn.insert(publisher.clone(), withdrawn.clone());
+        }
+    };
+    let this_key = Withdrawn { keys: [public].into(), ..Withdrawn::default() };
+    let this_package = Withdrawn { digests: [digest].into(), ..Withdrawn::default() };
+    let revoked_key = Err(Refusal::RevokedKey { key: id });
+    let revoked_digest = Err(Refusal::RevokedDigest { digest });
+    let unpinned = |trust: &mut Trust| {
+        trust.publishers.clear();
+        trust.revoked_keys.insert(public);
+    };
+    check(&|_| {}, Ok(()));
+    check(&|trust| trust.revoked_keys = [public].into(), revoked_key.clone());
+    check(&unpinned, revoked_key.clone());
+    check(&by("acme", this_key.clone()), revoked_key);
+    check(&|trust| trust.revoked_digests = [digest].into(), revoked_digest.clone());
+    check(&by("acme", this_package.clone()), revoked_digest);
+    // What another publisher revokes is its own affair.
+    check(&by("mallory", this_key), Ok(()));
+    check(&by("mallory", this_package), Ok(()));
+}
+
+#[test]
+fn a_key_of_the_same_number_is_another_key() {
+    let (key, bytes, signature) = signed();
+    let public = key.public().unwrap();
+    let forger = SecretKey::generate().unwrap().with_number(public.id());
+    assert!(!forger.public().unwrap().is_same_pair(&public));
+    let imitation = sign(&bytes, &forger).unwrap();
+    let pinned = trust(&key);
+    assert_eq!(verify(bytes.clone(), &imitation, &pinned).unwrap_err(), Refusal::Altered);
+
+    // Pinned beside it, each signs for its own publisher.
+    let mut both = pinned.clone();
+    let keys = vec![forger.public().unwrap()];
+    both.publishers.insert(0, Publisher { name: "mallory".into(), keys, prefixes: vec!["*".into()] });
+    assert_eq!(verify(bytes.clone(), &signature, &both).unwrap().publisher(), "acme");
+    assert!(matches!(verify(bytes.clone(), &imitation, &both), Err(Refusal::PublisherMismatch { .. })));
+
+    // Revoking the forger's key leaves the other one alone, whoever does it and wherever it is pinned.
+    for mut revoked in [pinned, both.clone()] {
+        revoked.revoked_keys.insert(forger.public().unwrap());
+        verify(bytes.clone(), &signature, &revoked).unwrap();
+        let refusal = verify(bytes.clone(), &imitation, &revoked).unwrap_err();
+        assert_eq!(refusal, Refusal::RevokedKey { key: public.id() });
+    }
+    // And the forger does not escape behind the number of a good key, nor a revoked key behind a forger's.
+    both.revoked_keys.insert(public);
+    assert!(matches!(verify(bytes.clone(), &signature, &both), Err(Refusal::RevokedKey { .. })));
+    assert!(matches!(verify(bytes, &imitation, &both), Err(Refusal::PublisherMismatch { .. })));
+}
+
+#[test]
+fn a_revoked_key_under_another_number_is_still_revoked() {
+    let (key, bytes, _) = signed();
+    let public = key.public().unwrap();
+    let disguised = key.with_number("0123456789ABCDEF".parse().unwrap());
+    let id = disguised.public().unwrap().id();
+    assert!(disguised.public().unwrap().is_same_pair(&public) && id != public.id());
+    let signature = sign(&bytes, &disguised).unwrap();
+    let mut trust = trust(&disguised);
+    verify(bytes.clone(), &signature, &trust).unwrap();
+    trust.revoked_keys.insert(public);
+    assert_eq!(verify(bytes, &signature, &trust).unwrap_err(), Refusal::RevokedKey { key: id });
 }
 
 #[test]
