@@ -119,6 +119,7 @@ fn allowed_dependencies() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("openpact-store", vec!["model"]),
         ("openpact-packages", vec!["model"]),
         ("openpact-egress", vec!["model"]),
+        ("openpact-lifecycle", vec!["model", "packages", "store"]),
         ("openpact-embedded", vec!["model", "packages"]),
         ("openpact-host", vec!["model", "bindings", "packages", "egress"]),
         ("openpact-engine", vec!["model", "egress", "store"]),
@@ -140,6 +141,7 @@ fn allowed_dependencies() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "mcp",
                 "health",
                 "control",
+                "lifecycle",
             ],
         ),
     ])

@@ -160,31 +160,21 @@ impl Table {
 /// Notes that a statement is followed, unless it or a later one was before.
 pub(crate) fn advance(
     connection: &Connection,
-    publisher: &str,
+    key: &str,
     statement: Statement,
     next: u64,
 ) -> Result<(), Error> {
     let word = statement.text();
-    if let Some(seen) = number(connection, publisher, statement)?
-        && next <= seen
-    {
-        return Err(Error::Invalid(format!(
-            "the {word} {next} of the publisher {publisher} is not newer than {seen}, which was taken in before"
-        )));
-    }
-    let sql = "INSERT INTO publisher_statement VALUES (?1, ?2, ?3)
-               ON CONFLICT (publisher, kind) DO UPDATE SET number = excluded.number";
     let stored =
         i64::try_from(next).map_err(|_| Error::Invalid(format!("{next} is no number of a {word}")))?;
-    connection.prepare_cached(sql)?.execute(params![publisher, word, stored])?;
-    Ok(())
-}
-
-fn number(connection: &Connection, publisher: &str, statement: Statement) -> Result<Option<u64>, Error> {
-    let sql = "SELECT number FROM publisher_statement WHERE publisher = ?1 AND kind = ?2";
-    let mut statement_of = connection.prepare_cached(sql)?;
-    let found = statement_of.query_row([publisher, statement.text()], |row| crate::column::count(row, 0));
-    Ok(found.optional()?)
+    let sql = "INSERT INTO key_statement VALUES (?1, ?2, ?3)
+               ON CONFLICT (key, kind) DO UPDATE SET number = excluded.number WHERE excluded.number > number";
+    if connection.prepare_cached(sql)?.execute(params![key, word, stored])? > 0 {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "the {word} {next} of the key {key} is not newer than what was taken in before"
+    )))
 }
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
