@@ -125,7 +125,7 @@ fn allowed_dependencies() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("openpact-engine", vec!["model", "egress", "store"]),
         ("openpact-orchestrator", vec!["model", "egress", "store", "engine"]),
         ("openpact-health", vec!["model"]),
-        ("openpact-control", vec!["model"]),
+        ("openpact-control", vec!["model", "packages"]),
         ("openpact-mcp", vec!["model", "store", "orchestrator"]),
         (
             "openpact",

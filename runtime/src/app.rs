@@ -7,29 +7,40 @@ mod adapter;
 mod audit;
 mod call;
 mod component;
+mod consent;
+mod deployment;
 mod engine;
+mod fetch;
+mod given;
 mod grant;
 mod health;
+mod lifecycle;
 mod mcp;
+mod measure;
 mod mount;
+mod offer;
 mod parts;
 mod provider;
 mod publisher;
 mod redact;
 mod reload;
+mod revocation;
 mod secret;
 mod service;
 mod setting;
 mod status;
 mod user;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use openpact_lifecycle::{self as catalog, Catalog};
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::clock::{Clock, SystemClock};
+use openpact_model::id::ComponentName;
 use openpact_model::port::AuditSink as _;
 use openpact_model::random::{Random, SystemRandom};
 use openpact_orchestrator::people::People;
@@ -86,6 +97,12 @@ pub(crate) struct App {
     mcp_clients: OnceCell<Arc<openpact_mcp::Clients>>,
     /// Where they connect, in the service.
     mcp: OnceLock<mcp::Endpoint>,
+    /// The components that an admin installed.
+    catalog: Catalog,
+    /// What the admin gave components beside their grants.
+    given: RwLock<BTreeMap<ComponentName, crate::config::components::Component>>,
+    /// Held while components change; taken before `grants_changing`.
+    components_changing: tokio::sync::Mutex<()>,
     /// Held while grants change, from the store to the door.
     grants_changing: tokio::sync::Mutex<()>,
     /// Held while providers are told what to do.
@@ -128,7 +145,19 @@ impl App {
         });
         let (directory, store) =
             opened.await.expect("opening the store does not panic").map_err(unavailable)?;
+        let installed = catalog::Config {
+            folder: directory.secure().join("components"),
+            reserved: component::embedded_names(),
+            own: vec![openpact_embedded::publisher()],
+        };
+        let ports =
+            catalog::Ports { store: store.clone(), clock: Arc::clone(&clock), random: Arc::clone(&random) };
+        let catalog = installed.build(ports).await;
+        let catalog = catalog.map_err(|error| Unavailable::Broken(Failure::of(Code::Failed, &error)))?;
         let app = Self {
+            catalog,
+            given: RwLock::default(),
+            components_changing: tokio::sync::Mutex::default(),
             config: RwLock::new(Arc::new(config)),
             config_file,
             directory,
@@ -145,6 +174,7 @@ impl App {
             service: OnceLock::new(),
             health: OnceLock::new(),
         };
+        app.renew_given().await.map_err(Unavailable::Broken)?;
         app.import_key_file().await.map_err(Unavailable::Broken)?;
         Ok(app)
     }
@@ -231,7 +261,16 @@ impl App {
             Request::Mcp => Ok(Reply::Stream),
             Request::Publishers => self.publishers().await.map(Reply::Publishers),
             Request::PublisherAdd { name, key, prefixes } => self.add_publisher(name, &key, prefixes).await,
-            Request::PublisherRemove { name } => self.remove_publisher(&name).await,
+            Request::PublisherRemove { name, key } => self.remove_publisher(&name, key.as_deref()).await,
+            Request::PublisherRotate { statement, confirm } => {
+                self.rotate_publisher(&statement, confirm.as_deref()).await
+            }
+            Request::PublisherSet { name, auto_update } => self.set_publisher(&name, auto_update).await,
+            Request::Revocations => self.revocations().await,
+            Request::RevocationAdd { what, reason } => self.revoke(&what, &reason).await,
+            Request::RevocationRemove { what } => self.unrevoke(&what).await,
+            Request::RevocationImport { list } => self.import_revocations(&list).await,
+            Request::Lifecycle(step) => self.step(step).await,
             Request::Secrets => self.secrets().await.map(Reply::Secrets),
             Request::SecretSet { name, value, principals } => self.set_secret(name, value, principals).await,
             Request::SecretRemove { name } => self.remove_secret(&name).await,

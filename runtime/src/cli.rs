@@ -9,6 +9,7 @@ use openpact_model::principal::Principal;
 use openpact_model::role::Role;
 use openpact_model::secret::SecretName;
 
+use crate::control::lifecycle::Consent;
 use crate::exit;
 
 /// A self-hosted AI assistant whose extensions cannot steal.
@@ -73,7 +74,7 @@ pub(crate) enum Command {
     ///
     /// For programs that start their MCP servers themselves. Ends when its input ends.
     Mcp(Mcp),
-    /// Components: what is there, what it asks for, who signed it
+    /// Components: install, approve, update, go back, switch off, remove; pack and sign your own
     #[command(subcommand)]
     Component(Component),
     /// Keys for signing components
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// Publishers whose components may run
     #[command(subcommand)]
     Publisher(Publisher),
+    /// Keys and packages that count no more
+    #[command(subcommand)]
+    Revocation(Revocation),
     /// Secrets: set, list, remove; never shown
     #[command(subcommand)]
     Secret(Secret),
@@ -166,6 +170,85 @@ pub(crate) enum McpClient {
 pub(crate) enum Component {
     /// List the components with their state and what they may do
     List,
+    /// Show everything about one component: versions, what it asks for and has, limits, what waits for you
+    Status {
+        /// The component
+        name: ComponentName,
+    },
+    /// Take a package in: verify it, show what it asks for, and let it wait for your approval
+    Install(Install),
+    /// Take in a newer version of an installed component; the old one runs until you approve
+    Update(Update),
+    /// Let a version run that waits
+    Approve(Approve),
+    /// Turn a version down that waits
+    Reject {
+        /// The component
+        name: ComponentName,
+        /// The version
+        version: String,
+    },
+    /// Go back to a version that was approved before, with the data that it left
+    Rollback {
+        /// The component
+        name: ComponentName,
+        /// Which version [default: the last before the one that runs]
+        version: Option<String>,
+    },
+    /// Switch a component on
+    Enable {
+        /// The component
+        name: ComponentName,
+    },
+    /// Switch a component off: what runs of it is stopped at once
+    Disable {
+        /// The component
+        name: ComponentName,
+    },
+    /// Take a component out with its versions, grants and data
+    Remove {
+        /// The component
+        name: ComponentName,
+        /// Forget also which versions were here, so that older ones or another publisher's may come
+        #[arg(long)]
+        forget: bool,
+    },
+    /// Set what a component is given beside its grants: settings, the secrets of its credentials, folders, limits
+    Set {
+        /// The component
+        name: ComponentName,
+        /// The key, such as credentials.token, settings.units, mounts.workspace.path, limits.memory, kv
+        key: String,
+        /// The value
+        value: String,
+    },
+    /// Take such a key away again
+    Unset {
+        /// The component
+        name: ComponentName,
+        /// The key
+        key: String,
+    },
+    /// Let a component reach something, from the next request on
+    Grant {
+        /// The component
+        name: ComponentName,
+        /// What: `METHODS SCHEME://HOST[:PORT]/PATH [options]`, such as `GET https://api.example.com/v1/**`
+        rule: String,
+        /// The secret behind the rule's credential=NAME
+        #[arg(long, value_name = "SECRET")]
+        secret: Option<SecretName>,
+    },
+    /// Take a grant back, from the next request on
+    RevokeGrant {
+        /// Its number, as 'component grants' shows it
+        id: i64,
+    },
+    /// List what a component may reach
+    Grants {
+        /// The component
+        name: ComponentName,
+    },
     /// Show what a package says it is and what it asks for, trusting nothing
     Inspect {
         /// The package, a .wasm file
@@ -207,6 +290,102 @@ pub(crate) enum Component {
         /// Replace a signature that is there already
         #[arg(long)]
         force: bool,
+    },
+}
+
+/// `openpact component install`.
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// The package, a .wasm file with its .minisig beside it, or an https address
+    pub(crate) from: String,
+    /// An address may lie in this range of private addresses; several times for several
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) private: Vec<String>,
+    /// Approve it at once, with everything that it asks for
+    #[arg(long)]
+    pub(crate) approve: bool,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// `openpact component update`.
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// The component
+    pub(crate) name: ComponentName,
+    /// The package, or its https address [default: where the last one came from]
+    pub(crate) from: Option<String>,
+    /// An address may lie in this range of private addresses; several times for several
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) private: Vec<String>,
+    /// Approve it at once, with everything that it asks for and the old one did not
+    #[arg(long)]
+    pub(crate) approve: bool,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// `openpact component approve`.
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    /// The component
+    pub(crate) name: ComponentName,
+    /// The version, as 'component status' shows it
+    pub(crate) version: String,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// What is given along with an approval.
+#[derive(Debug, Args)]
+pub(crate) struct Given {
+    /// Approve with only these: what it asks for by label (http:1, files:workspace, kv), or a rule in your own words;
+    /// 'none' for nothing
+    #[arg(long, value_name = "LABEL|RULE")]
+    pub(crate) grant: Vec<String>,
+    /// The secret behind one of its credentials; several times for several
+    #[arg(long, value_name = "CREDENTIAL=SECRET", value_parser = pair)]
+    pub(crate) secret: Vec<(String, SecretName)>,
+}
+
+impl Given {
+    /// What it says, where an approval was asked for by itself or by naming what is granted.
+    pub(crate) fn consent(self, approve: bool) -> Option<Consent> {
+        let only =
+            (!self.grant.is_empty()).then(|| self.grant.into_iter().filter(|one| one != "none").collect());
+        (approve || only.is_some()).then(|| Consent { only, secrets: self.secret.into_iter().collect() })
+    }
+}
+
+/// Reads `CREDENTIAL=SECRET`.
+fn pair(text: &str) -> Result<(String, SecretName), String> {
+    let (credential, secret) = text.split_once('=').ok_or("it must be CREDENTIAL=SECRET")?;
+    let secret = secret.parse().map_err(|error: openpact_model::id::ParseError| error.to_string())?;
+    Ok((credential.to_owned(), secret))
+}
+
+/// `openpact revocation`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Revocation {
+    /// List what counts no more, and who said so
+    List,
+    /// Revoke a key or a package; what runs of it stops at once
+    Add {
+        /// A public key, the number of a pinned key, or the digest of a package
+        what: String,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Take back what you revoked
+    Remove {
+        /// As in 'add'
+        what: String,
+    },
+    /// Take in the signed list of a publisher
+    Import {
+        /// The list
+        file: PathBuf,
     },
 }
 
@@ -269,6 +448,15 @@ pub(crate) enum User {
     },
 }
 
+/// Reads `on` or `off`.
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is 'on' or 'off'".to_owned()),
+    }
+}
+
 /// Reads a role.
 fn role() -> impl TypedValueParser<Value = Role> {
     let roles = [Role::Guest, Role::Member, Role::Owner];
@@ -292,10 +480,29 @@ pub(crate) enum Publisher {
     },
     /// List the publishers
     List,
-    /// Trust a publisher no longer
+    /// Trust a publisher no longer: what only it vouches for stops
     Remove {
         /// The publisher
         name: String,
+        /// Only this key, by its number or as a whole
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Follow a statement in which a publisher's key names its successor
+    Rotate {
+        /// The statement
+        file: PathBuf,
+        /// The number of the new key, once you asked the publisher another way; without it nothing changes
+        #[arg(long, value_name = "NUMBER")]
+        confirm: Option<String>,
+    },
+    /// Change how a publisher is treated
+    Set {
+        /// The publisher
+        name: String,
+        /// Whether its updates that ask for nothing more go live without your approval
+        #[arg(long, value_name = "on|off", action = clap::ArgAction::Set, value_parser = on_or_off)]
+        auto_update: bool,
     },
 }
 

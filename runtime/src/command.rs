@@ -6,13 +6,15 @@ mod passphrase;
 
 use std::io::{self, IsTerminal as _, Read as _};
 
+use openpact_model::principal::Principal;
 use openpact_model::secret::MAX_VALUE_BYTES;
 
 use crate::cli::{
     Audit, Command, Component, Config as ConfigCommand, Grant, Key, Mcp, McpClient, McpCommand, Provider,
-    Publisher, Secret, User,
+    Publisher, Revocation, Secret, User,
 };
 use crate::config::Config;
+use crate::control::lifecycle::Step;
 use crate::control::{Hidden, Reply, Request};
 use crate::exit::{Code, Failure};
 use crate::present::{Output, print};
@@ -91,7 +93,19 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
         Command::Publisher(Publisher::Add { name, key, prefix }) => {
             ask(Request::PublisherAdd { name, key: package::public_key(&key)?, prefixes: prefix })
         }
-        Command::Publisher(Publisher::Remove { name }) => ask(Request::PublisherRemove { name }),
+        Command::Publisher(Publisher::Remove { name, key }) => ask(Request::PublisherRemove { name, key }),
+        Command::Publisher(Publisher::Rotate { file, confirm }) => {
+            ask(Request::PublisherRotate { statement: statement(&file)?, confirm })
+        }
+        Command::Publisher(Publisher::Set { name, auto_update }) => {
+            ask(Request::PublisherSet { name, auto_update })
+        }
+        Command::Revocation(Revocation::List) => ask(Request::Revocations),
+        Command::Revocation(Revocation::Add { what, reason }) => ask(Request::RevocationAdd { what, reason }),
+        Command::Revocation(Revocation::Remove { what }) => ask(Request::RevocationRemove { what }),
+        Command::Revocation(Revocation::Import { file }) => {
+            ask(Request::RevocationImport { list: statement(&file)? })
+        }
         Command::Secret(Secret::List) => ask(Request::Secrets),
         Command::Secret(Secret::Set { name, principals, file }) => {
             let value = match file {
@@ -123,8 +137,62 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
     }
 }
 
-fn component(command: Component) -> Result<Plan, Failure> {
+/// A statement that a publisher signed.
+fn statement(file: &std::path::Path) -> Result<String, Failure> {
+    crate::file::read_text(file).map_err(Failure::doing(format!("{} cannot be read", file.display())))
+}
+
+/// The steps in the life of a component; gives the command back where it is none.
+fn step(command: Component) -> Result<Step, Component> {
     Ok(match command {
+        Component::Status { name } => Step::Describe { name },
+        Component::Install(crate::cli::Install { from, private, approve, given }) => {
+            let (from, update) = (Some(absolute(from)), None);
+            Step::Install { from, private, update, consent: given.consent(approve) }
+        }
+        Component::Update(crate::cli::Update { name, from, private, approve, given }) => {
+            let (from, update) = (from.map(absolute), Some(name));
+            Step::Install { from, private, update, consent: given.consent(approve) }
+        }
+        Component::Approve(crate::cli::Approve { name, version, given }) => {
+            let consent = given.consent(true).unwrap_or_default();
+            Step::Approve { name, version, consent }
+        }
+        Component::Reject { name, version } => Step::TurnDown { name, version },
+        Component::Rollback { name, version } => Step::Rollback { name, version },
+        Component::Enable { name } => Step::Enable { name },
+        Component::Disable { name } => Step::Disable { name },
+        Component::Remove { name, forget } => Step::Remove { name, forget },
+        Component::Set { name, key, value } => {
+            let text = || serde_json::Value::String(value.clone());
+            let value = Some(serde_json::from_str(&value).unwrap_or_else(|_| text()));
+            Step::Set { name, key, value }
+        }
+        Component::Unset { name, key } => Step::Set { name, key, value: None },
+        other => return Err(other),
+    })
+}
+
+/// The path as another process finds it; an address stays as it is.
+fn absolute(from: String) -> String {
+    if from.contains("://") {
+        return from;
+    }
+    std::path::absolute(&from).map_or(from, |path| path.to_string_lossy().into_owned())
+}
+
+fn component(command: Component) -> Result<Plan, Failure> {
+    let ask = |request| Plan::Program(Program::Ask(request));
+    let command = match step(command) {
+        Ok(step) => return Ok(ask(Request::Lifecycle(step))),
+        Err(other) => other,
+    };
+    Ok(match command {
+        Component::Grant { name, rule, secret } => {
+            ask(Request::GrantAdd { principal: Principal::Component(name), rule, secret })
+        }
+        Component::RevokeGrant { id } => ask(Request::GrantRemove { id }),
+        Component::Grants { name } => ask(Request::Grants { principal: Some(Principal::Component(name)) }),
         Component::List => Plan::Program(Program::Ask(Request::Components)),
         Component::Call { name, tool, arguments } => {
             Plan::Program(Program::Ask(Request::Call { component: name, tool, arguments }))
@@ -140,6 +208,17 @@ fn component(command: Component) -> Result<Plan, Failure> {
             let verify = Verify { file, signature, key };
             if alone { Plan::Local(Local::Verify(verify)) } else { Plan::Program(Program::Verify(verify)) }
         }
+        Component::Status { .. }
+        | Component::Install(_)
+        | Component::Update(_)
+        | Component::Approve(_)
+        | Component::Reject { .. }
+        | Component::Rollback { .. }
+        | Component::Enable { .. }
+        | Component::Disable { .. }
+        | Component::Remove { .. }
+        | Component::Set { .. }
+        | Component::Unset { .. } => unreachable!("these are steps"),
     })
 }
 

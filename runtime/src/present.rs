@@ -3,6 +3,7 @@
 mod audit;
 mod component;
 mod inspect;
+mod lifecycle;
 mod list;
 mod mcp;
 mod status;
@@ -86,6 +87,9 @@ impl Output {
             Reply::McpToken(token) => value(token),
             Reply::Stream => {}
             Reply::Publishers(all) => value(&json!({ "publishers": all })),
+            Reply::Offer(offer) => value(offer),
+            Reply::Description(all) => value(all),
+            Reply::Revocations(all) => value(&json!({ "revocations": all })),
             Reply::Secrets(all) => value(&json!({ "secrets": all })),
             Reply::Grants(all) => value(&json!({ "grants": all })),
             Reply::Audit(entries) => value(&json!({ "entries": entries })),
@@ -107,6 +111,9 @@ impl Output {
             Reply::McpToken(token) => mcp::token(token),
             Reply::Stream => String::new(),
             Reply::Publishers(publishers) => list::publishers(self, publishers),
+            Reply::Offer(offer) => lifecycle::offer(self, offer),
+            Reply::Description(all) => lifecycle::description(self, all),
+            Reply::Revocations(all) => list::revocations(self, all),
             Reply::Secrets(secrets) => list::secrets(self, secrets),
             Reply::Grants(grants) => list::grants(self, grants),
             Reply::Audit(entries) => audit::entries(self, entries),

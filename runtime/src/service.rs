@@ -107,7 +107,7 @@ fn log_parts(status: &Status) {
         let todo = part.todo.as_deref().map(|todo| todo.lines().collect::<Vec<_>>().join(" "));
         match part.state {
             State::Failed => tracing::warn!(part = name, about, todo, "a part does not run"),
-            State::Off => tracing::info!(part = name, about, todo, "a part is off"),
+            State::Off | State::Waiting => tracing::info!(part = name, about, todo, "a part is off"),
             State::Running | State::Ready | State::Starting => {
                 tracing::info!(part = name, about, todo, "a part runs");
             }

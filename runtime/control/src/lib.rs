@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod failure;
+pub mod lifecycle;
 mod line;
 mod mcp;
 pub mod server;
@@ -114,11 +115,48 @@ pub enum Request {
         /// What the names of its components start with.
         prefixes: Vec<String>,
     },
-    /// Trust a publisher no longer.
+    /// Trust a publisher, or one of its keys, no longer.
     PublisherRemove {
         /// The publisher.
         name: String,
+        /// Only this key, by its number.
+        key: Option<String>,
     },
+    /// Follow a statement in which a publisher's key names its successor.
+    PublisherRotate {
+        /// The statement.
+        statement: String,
+        /// The number of the new key, if the admin has checked it; without it nothing changes.
+        confirm: Option<String>,
+    },
+    /// Say whether updates of a publisher that widen nothing go live by themselves.
+    PublisherSet {
+        /// The publisher.
+        name: String,
+        /// Whether they do.
+        auto_update: bool,
+    },
+    /// What counts no more.
+    Revocations,
+    /// Revoke a key or a package.
+    RevocationAdd {
+        /// A public key, the number of a pinned key, or the digest of a package.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take back what an admin revoked.
+    RevocationRemove {
+        /// As in [`Request::RevocationAdd`].
+        what: String,
+    },
+    /// Take in a publisher's signed list.
+    RevocationImport {
+        /// The list.
+        list: String,
+    },
+    /// A step in the life of a component.
+    Lifecycle(lifecycle::Step),
     /// The secrets, without their values.
     Secrets,
     /// Store a secret.
@@ -222,6 +260,12 @@ pub enum Reply {
     Stream,
     /// To [`Request::Publishers`].
     Publishers(Vec<Publisher>),
+    /// To [`lifecycle::Step::Install`]: how the package stands.
+    Offer(Box<lifecycle::Offer>),
+    /// To [`lifecycle::Step::Describe`].
+    Description(Box<lifecycle::Description>),
+    /// To [`Request::Revocations`].
+    Revocations(Vec<lifecycle::Revocation>),
     /// To [`Request::Secrets`].
     Secrets(Vec<Secret>),
     /// To [`Request::Grants`].
@@ -260,6 +304,8 @@ pub struct Component {
     pub mounts: Vec<String>,
     /// What it may reach on the network.
     pub grants: Vec<String>,
+    /// The version that waits for an approval.
+    pub waiting: Option<String>,
 }
 
 /// How a call by hand went.
@@ -340,6 +386,8 @@ pub struct Publisher {
     pub key: String,
     /// What the names of its components start with.
     pub prefixes: Vec<String>,
+    /// Whether its updates that widen nothing go live by themselves.
+    pub auto_update: bool,
     /// Who added it.
     pub added_by: String,
     /// When; `None` for the one that is built in.

@@ -14,6 +14,8 @@ pub enum State {
     Ready,
     /// It is on its way, or tries again by itself.
     Starting,
+    /// It waits for an admin's approval.
+    Waiting,
     /// It was switched off.
     Off,
     /// It does not, and something has to be done.

@@ -37,7 +37,8 @@ impl Catalog {
         by: &str,
     ) -> Result<(), Error> {
         let rules: Vec<_> = grants.iter().map(|grant| grant.rule.clone()).collect();
-        let mut event = event("component.approve", name, &version.version, Some(version.digest)).with("grants", rules);
+        let mut event =
+            event("component.approve", name, &version.version, Some(version.digest)).with("grants", rules);
         by.clone_into(&mut event.actor);
         if let Some(given) = &given {
             event = event.with("given", given.clone());
@@ -58,12 +59,21 @@ impl Catalog {
         let approved = row.versions.iter().filter(|one| one.state == State::Approved);
         let mut others = approved.filter(|one| Some(&one.version) != row.current.as_ref());
         match version {
-            None => others.max_by_key(|one| one.approved).cloned().ok_or(Error::NothingBefore { name: name.clone() }),
-            Some(version) => others.find(|one| one.version == version).cloned().ok_or_else(|| Error::NoSuchVersion {
-                name: name.clone(),
-                version: version.to_owned(),
-                state: if row.current.as_deref() == Some(version) { "runs already" } else { "was not approved here" },
-            }),
+            None => others
+                .max_by_key(|one| one.approved)
+                .cloned()
+                .ok_or(Error::NothingBefore { name: name.clone() }),
+            Some(version) => {
+                others.find(|one| one.version == version).cloned().ok_or_else(|| Error::NoSuchVersion {
+                    name: name.clone(),
+                    version: version.to_owned(),
+                    state: if row.current.as_deref() == Some(version) {
+                        "runs already"
+                    } else {
+                        "was not approved here"
+                    },
+                })
+            }
         }
     }
 
@@ -120,7 +130,8 @@ impl Catalog {
             format!("component:{name}"),
             Verdict::Allowed,
         );
-        let components = self.store.components().recording(event.with("key", key).with("given", given.clone()));
+        let components =
+            self.store.components().recording(event.with("key", key).with("given", given.clone()));
         Ok(components.give(name, given).await?)
     }
 

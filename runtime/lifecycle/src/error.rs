@@ -19,7 +19,9 @@ pub enum Error {
     #[error(transparent)]
     Statement(#[from] statement::Refusal),
     /// The name belongs to the program.
-    #[error("the name '{name}' belongs to a component that comes with the program, which no package replaces")]
+    #[error(
+        "the name '{name}' belongs to a component that comes with the program, which no package replaces"
+    )]
     Reserved {
         /// The name.
         name: ComponentName,
@@ -120,7 +122,9 @@ pub enum Error {
         name: ComponentName,
     },
     /// A key is none.
-    #[error("the key of the publisher '{publisher}' in the database cannot be read; remove the publisher and add it again")]
+    #[error(
+        "the key of the publisher '{publisher}' in the database cannot be read; remove the publisher and add it again"
+    )]
     Key {
         /// The publisher.
         publisher: String,
@@ -155,7 +159,12 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         !matches!(
             self,
-            Self::File { .. } | Self::Store(_) | Self::Audit(_) | Self::Broke | Self::Unknown { .. } | Self::Invalid(_)
+            Self::File { .. }
+                | Self::Store(_)
+                | Self::Audit(_)
+                | Self::Broke
+                | Self::Unknown { .. }
+                | Self::Invalid(_)
         )
     }
 

@@ -67,7 +67,9 @@ impl Files {
         remove(&self.place(name, version))?;
         // The folder of a component that has no more versions.
         match fs::remove_dir(self.folder.join(name.as_str())) {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
+            {
                 Err(wrap(&self.folder)(error))
             }
             _ => Ok(()),
@@ -114,7 +116,8 @@ fn make(path: &Path) -> Result<(), Error> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrap(path))?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrap(path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(wrap(path))
 }
 

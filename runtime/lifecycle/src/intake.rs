@@ -189,7 +189,8 @@ fn check_order(row: &Row, name: &ComponentName, version: &Number) -> Result<(), 
 }
 
 fn highest(row: &Row, which: impl Fn(&Version) -> bool) -> Option<Number> {
-    let numbers = row.versions.iter().filter(|version| which(version)).filter_map(|one| one.version.parse().ok());
+    let numbers =
+        row.versions.iter().filter(|version| which(version)).filter_map(|one| one.version.parse().ok());
     numbers.max_by(Number::cmp_precedence)
 }
 

@@ -129,7 +129,11 @@ impl Catalog {
     ///
     /// # Errors
     /// When its bytes are not there or are not those that were taken in.
-    pub async fn inspect(&self, name: &ComponentName, version: &Version) -> Result<packages::Inspection, Error> {
+    pub async fn inspect(
+        &self,
+        name: &ComponentName,
+        version: &Version,
+    ) -> Result<packages::Inspection, Error> {
         let (bytes, _) = self.read(name, version).await?;
         let (name, digest) = (name.clone(), version.digest);
         blocking(move || {
@@ -143,11 +147,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When one of them cannot be read.
-    pub async fn difference(
-        &self,
-        row: &Row,
-        new: &Version,
-    ) -> Result<Option<packages::Difference>, Error> {
+    pub async fn difference(&self, row: &Row, new: &Version) -> Result<Option<packages::Difference>, Error> {
         let Some(current) = current(row) else { return Ok(None) };
         let (old, fresh) = (self.inspect(&row.name, current).await?, self.inspect(&row.name, new).await?);
         let claimed = |inspection, key: &str| {
@@ -198,7 +198,8 @@ pub fn waiting(row: &Row) -> Option<&Version> {
 
 /// An event about a component that an admin caused.
 fn event(kind: &str, name: &ComponentName, version: &str, digest: Option<Digest>) -> Event {
-    let event = Event::new(kind, "admin", format!("component:{name}"), Verdict::Allowed).with("version", version);
+    let event =
+        Event::new(kind, "admin", format!("component:{name}"), Verdict::Allowed).with("version", version);
     match digest {
         Some(digest) => event.with("digest", digest.to_string()),
         None => event,

@@ -32,10 +32,19 @@ impl Catalog {
     ///
     /// # Errors
     /// Where a name makes no sense, the key is pinned already for somebody, or the store cannot be written.
-    pub async fn add_publisher(&self, name: &str, key: PublicKey, prefixes: Vec<String>) -> Result<(), Error> {
+    pub async fn add_publisher(
+        &self,
+        name: &str,
+        key: PublicKey,
+        prefixes: Vec<String>,
+    ) -> Result<(), Error> {
         self.check_publisher(name, &prefixes)?;
         if let Some(other) = self.publishers().await?.into_iter().find(|row| row.key == key.to_string()) {
-            return Err(Error::Invalid(format!("the key {} is pinned already, for the publisher '{}'", key.id(), other.name)));
+            return Err(Error::Invalid(format!(
+                "the key {} is pinned already, for the publisher '{}'",
+                key.id(),
+                other.name
+            )));
         }
         let event =
             event("publisher.add", name).with("key", key.id().to_string()).with("names", prefixes.join(", "));

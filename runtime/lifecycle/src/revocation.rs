@@ -42,8 +42,9 @@ impl Catalog {
             return Ok((Kind::Key, key.to_string()));
         }
         let pinned = self.publishers().await?;
-        let by_number =
-            pinned.into_iter().find(|row| row.key.parse::<PublicKey>().is_ok_and(|key| key.id().to_string() == what));
+        let by_number = pinned
+            .into_iter()
+            .find(|row| row.key.parse::<PublicKey>().is_ok_and(|key| key.id().to_string() == what));
         by_number.map(|row| (Kind::Key, row.key)).ok_or_else(|| {
             Error::Invalid(format!(
                 "'{}' is neither the digest of a package, nor a public key, nor the number of a pinned key",
@@ -63,7 +64,8 @@ impl Catalog {
             return Ok(());
         }
         Err(Error::Invalid(
-            "that was not revoked by an admin here; what a publisher revoked is the publisher's word".to_owned(),
+            "that was not revoked by an admin here; what a publisher revoked is the publisher's word"
+                .to_owned(),
         ))
     }
 
@@ -90,7 +92,8 @@ impl Catalog {
             Row { kind, value, said_by, reason, added }
         };
         let keys = list.keys.iter().map(|(key, reason)| row(Kind::Key, key.to_string(), reason));
-        let packages = list.packages.iter().map(|(digest, reason)| row(Kind::Digest, digest.to_string(), reason));
+        let packages =
+            list.packages.iter().map(|(digest, reason)| row(Kind::Digest, digest.to_string(), reason));
         let rows: Vec<_> = keys.chain(packages).collect();
         let signed = Signed {
             key: list.key.to_string(),

@@ -52,7 +52,8 @@ fn publisher(row: publisher::Row) -> Result<packages::Publisher, Error> {
 
 /// A revocation that cannot be read must not be passed over: it would let through what it was to stop.
 fn revoke(trust: &mut Trust, row: &Row) -> Result<(), Error> {
-    let unreadable = || Error::Invalid(format!("the revocation of '{}' in the database cannot be read", row.value));
+    let unreadable =
+        || Error::Invalid(format!("the revocation of '{}' in the database cannot be read", row.value));
     let of = row.said_by.strip_prefix("publisher:").map(str::to_owned);
     match row.kind {
         Kind::Key => {

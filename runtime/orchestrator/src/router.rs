@@ -147,6 +147,14 @@ impl Router {
         Ok(())
     }
 
+    /// Whether [`Router::set_providers`] would take these.
+    ///
+    /// # Errors
+    /// As [`Config::build`].
+    pub fn check_providers(&self, providers: Vec<Arc<dyn ToolProvider>>) -> Result<(), Error> {
+        registry::Registry::build(providers).map(drop)
+    }
+
     /// The tool of this name, if `caller` may use it.
     pub fn tool(&self, caller: &Caller, name: &str) -> Option<ToolSpec> {
         let registry = self.shared.registry();

@@ -1,26 +1,25 @@
 //! The components: verified, deployed with what they are granted, loaded; each for itself, so that one that is refused
 //! stops no other.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use async_trait::async_trait;
 use futures::future::join_all;
 use openpact_egress::{Door, Egress};
 use openpact_embedded::Embedded;
-use openpact_host::{Deployment, Host, Limits, Report};
+use openpact_host::Host;
 use openpact_model::audit::{Event, Verdict};
-use openpact_model::id::{ComponentName, Digest, TurnId};
+use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretSource;
-use openpact_model::tool::{ToolCall, ToolFailure, ToolOutput, ToolSpec};
 use openpact_packages::manifest::Kind;
 use openpact_packages::{Manifest, Trust, Verified};
 
-use super::{App, grant, mount, setting};
-use crate::config::components::{self, Component as Stated};
-use crate::config::limits::Call;
+use super::deployment::{build_grants, deployment};
+use super::measure::{Measured, Reports};
+use super::{App, mount};
+use crate::config::components::Component as Stated;
 use crate::control;
 use crate::control::State;
 use crate::exit::{Code, Failure, chain};
@@ -28,9 +27,12 @@ use crate::exit::{Code, Failure, chain};
 /// Said of a component whose loading ended in a defect.
 pub(super) const BROKE: &str = "the program broke while it was loaded; the log says where";
 
-/// All components by name.
+/// All components by name. Immutable in itself: a change makes a new one, and what runs keeps what it has.
+type All = Arc<BTreeMap<ComponentName, Arc<Component>>>;
+
+/// The components.
 pub(crate) struct Components {
-    all: BTreeMap<ComponentName, Component>,
+    all: RwLock<All>,
     reports: Arc<Reports>,
 }
 
@@ -52,13 +54,31 @@ enum Run {
 
 /// The names of the components that come with the program and connect chat platforms.
 pub(crate) fn provider_names() -> Vec<String> {
-    let trust = Trust { publishers: vec![openpact_embedded::publisher()], ..Trust::default() };
+    let trust = own_trust();
     let is_adapter = |embedded: &&Embedded| {
         let verified = openpact_packages::verify(embedded.wasm.to_vec(), embedded.signature, &trust);
         verified.is_ok_and(|verified| verified.manifest().kind == Kind::Adapter)
     };
     let adapters = openpact_embedded::components().iter().filter(is_adapter);
     adapters.map(|embedded| embedded.name.to_owned()).collect()
+}
+
+/// The names of the components that come with the program.
+pub(super) fn embedded_names() -> Vec<ComponentName> {
+    openpact_embedded::components().iter().filter_map(|one| one.name.parse().ok()).collect()
+}
+
+/// The package of a component that comes with the program.
+pub(super) fn embedded(name: &ComponentName, revoked: BTreeSet<Digest>) -> Result<Verified, String> {
+    let trust = Trust { revoked_digests: revoked, ..own_trust() };
+    let all = openpact_embedded::components().iter();
+    let found =
+        all.into_iter().find(|one| one.name == name.as_str()).ok_or("it does not come with the program")?;
+    openpact_packages::verify(found.wasm.to_vec(), found.signature, &trust).map_err(|refusal| chain(&refusal))
+}
+
+fn own_trust() -> Trust {
+    Trust { publishers: vec![openpact_embedded::publisher()], ..Trust::default() }
 }
 
 /// What the components are built with.
@@ -68,6 +88,7 @@ pub(super) struct Workshop<'a> {
     pub(super) egress: &'a Egress,
     pub(super) grants: &'a [control::Grant],
     pub(super) secrets: Arc<dyn SecretSource>,
+    pub(super) reports: Arc<Reports>,
 }
 
 /// The default grants.
@@ -76,39 +97,59 @@ pub(super) fn defaults() -> BTreeMap<ComponentName, Stated> {
 }
 
 impl Components {
-    /// Loads the components that come with the program.
-    pub(super) async fn load(workshop: &Workshop<'_>) -> Self {
-        let reports = Arc::new(Reports::default());
-        let trust = Trust { publishers: vec![openpact_embedded::publisher()], ..Trust::default() };
-        let all = openpact_embedded::components().iter().filter_map(|embedded| {
-            let name: ComponentName = embedded.name.parse().ok()?;
-            let (reports, trust) = (Arc::clone(&reports), trust.clone());
-            Some(async move { (name.clone(), workshop.component(name, embedded, &trust, reports).await) })
+    /// Loads the components that come with the program, and those that an admin installed.
+    pub(super) async fn load(workshop: &Workshop<'_>) -> Result<Self, Failure> {
+        let revoked = workshop.app.revoked_digests().await?;
+        let own = embedded_names().into_iter().map(|name| {
+            let verified = embedded(&name, revoked.clone());
+            async move {
+                let component = workshop.component(&name, verified, workshop.app.stated(&name)).await;
+                (name, component)
+            }
         });
-        Self { all: join_all(all).await.into_iter().collect(), reports }
+        let installed = workshop.app.installed().await?;
+        let installed = installed.into_iter().map(|(name, verified)| async move {
+            let component = workshop.component(&name, verified, workshop.app.stated(&name)).await;
+            (name, component)
+        });
+        let (own, installed) = (join_all(own).await, join_all(installed).await);
+        let mut all: BTreeMap<_, _> = own.into_iter().collect();
+        // The program's own come first: a tool of theirs is never another component's.
+        for (name, component) in installed {
+            let component = component.without_clash(&name, &all);
+            all.entry(name).or_insert(component);
+        }
+        let all = all.into_iter().map(|(name, component)| (name, Arc::new(component))).collect();
+        Ok(Self { all: RwLock::new(Arc::new(all)), reports: Arc::clone(&workshop.reports) })
     }
 
     /// The component of that name.
     ///
     /// # Errors
-    /// When there is none; the nearest name is suggested.
-    pub(super) fn find(&self, name: &ComponentName) -> Result<&Component, Failure> {
-        self.all.get(name).ok_or_else(|| {
-            let names: Vec<_> = self.all.keys().map(ComponentName::as_str).collect();
+    /// When there is none; those that there are are named.
+    pub(super) fn find(&self, name: &ComponentName) -> Result<Arc<Component>, Failure> {
+        let all = self.all();
+        all.get(name).cloned().ok_or_else(|| {
+            let names: Vec<_> = all.keys().map(ComponentName::as_str).collect();
             let message = format!("there is no component '{name}'; there are {}", names.join(", "));
             Failure::new(Code::Failed, message)
         })
     }
 
+    fn all(&self) -> All {
+        Arc::clone(&self.all.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// All names.
-    pub(super) fn names(&self) -> impl Iterator<Item = &ComponentName> {
-        self.all.keys()
+    pub(super) fn names(&self) -> Vec<ComponentName> {
+        self.all().keys().cloned().collect()
     }
 
     /// The names of those of a kind whose signature is good.
     pub(super) fn of_kind(&self, kind: Kind) -> Vec<ComponentName> {
         let of = |component: &Component| component.manifest().is_some_and(|manifest| manifest.kind == kind);
-        self.all.iter().filter(|(_, component)| of(component)).map(|(name, _)| name.clone()).collect()
+        let all = self.all();
+        all.iter().filter(|(_, component)| of(component)).map(|(name, _)| name.clone()).collect()
     }
 
     /// The adapters that speak for owners: those that come with the program, and no other, whoever signed it.
@@ -119,19 +160,57 @@ impl Components {
 
     /// Those that run, for the router.
     pub(super) fn providers(&self) -> Vec<Arc<dyn ToolProvider>> {
-        let running = self.all.values().filter_map(|component| component.running());
-        running.map(|measured| Arc::clone(measured) as Arc<dyn ToolProvider>).collect()
+        providers(&self.all())
+    }
+
+    /// Those that would run, for the router, if `name` were `component`.
+    pub(super) fn providers_with(
+        &self,
+        name: &ComponentName,
+        component: Option<&Arc<Component>>,
+    ) -> Vec<Arc<dyn ToolProvider>> {
+        providers(&with(&self.all(), name, component))
+    }
+
+    /// Puts `component` in the place of the one of that name, or takes it out. Gives the one that was there.
+    pub(super) fn put(
+        &self,
+        name: &ComponentName,
+        component: Option<&Arc<Component>>,
+    ) -> Option<Arc<Component>> {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let before = all.get(name).cloned();
+        *all = Arc::new(with(&all, name, component));
+        before
     }
 
     /// What the sandbox measured, by turn.
-    pub(super) fn reports(&self) -> &Reports {
+    pub(super) fn reports(&self) -> &Arc<Reports> {
         &self.reports
     }
 
     /// All of them, as the admin sees them.
     pub(super) fn show(&self, grants: &[control::Grant]) -> Vec<control::Component> {
-        self.all.iter().map(|(name, component)| component.show(name, grants)).collect()
+        self.all().iter().map(|(name, component)| component.show(name, grants)).collect()
     }
+}
+
+fn providers(all: &BTreeMap<ComponentName, Arc<Component>>) -> Vec<Arc<dyn ToolProvider>> {
+    let running = all.values().filter_map(|component| component.running());
+    running.map(|measured| Arc::clone(measured) as Arc<dyn ToolProvider>).collect()
+}
+
+fn with(
+    all: &BTreeMap<ComponentName, Arc<Component>>,
+    name: &ComponentName,
+    component: Option<&Arc<Component>>,
+) -> BTreeMap<ComponentName, Arc<Component>> {
+    let mut all = all.clone();
+    match component {
+        Some(component) => all.insert(name.clone(), Arc::clone(component)),
+        None => all.remove(name),
+    };
+    all
 }
 
 /// Those of `adapters` that come with the program.
@@ -140,6 +219,36 @@ fn asserting(adapters: Vec<ComponentName>, embedded: &[&str]) -> Vec<ComponentNa
 }
 
 impl Component {
+    /// One that does not run, for this reason.
+    pub(super) fn failed(verified: Option<Arc<Verified>>, why: String) -> Self {
+        Self { verified, door: None, mounts: Vec::new(), state: Run::Failed(why) }
+    }
+
+    /// The same, but not running where a tool of it has the name of another's.
+    fn without_clash(self, name: &ComponentName, others: &BTreeMap<ComponentName, Self>) -> Self {
+        let taken = |tool: &str| {
+            others
+                .iter()
+                .find(|(other, component)| *other != name && component.tools().iter().any(|one| one == tool))
+        };
+        let clash = self.tools().into_iter().find_map(|tool| Some((taken(&tool)?.0.clone(), tool)));
+        match clash {
+            Some((other, tool)) if self.running().is_some() => {
+                self.stop();
+                Self::failed(self.verified, format!("its tool '{tool}' has the name of one of '{other}'"))
+            }
+            _ => self,
+        }
+    }
+
+    /// The names of its tools, as a model knows them.
+    fn tools(&self) -> Vec<String> {
+        let names = |manifest: &Manifest| {
+            manifest.tools.iter().map(|tool| manifest.full_tool_name(&tool.name)).collect()
+        };
+        self.manifest().map(names).unwrap_or_default()
+    }
+
     /// Its manifest, where its signature is good.
     pub(super) fn manifest(&self) -> Option<&Manifest> {
         self.verified.as_ref().map(|verified| verified.manifest())
@@ -162,21 +271,33 @@ impl Component {
         }
     }
 
+    /// Whether there is nothing wrong with it.
+    pub(super) fn is_good(&self) -> bool {
+        !matches!(self.state, Run::Failed(_))
+    }
+
     /// Why it does not run.
     pub(super) fn why(&self) -> Option<&str> {
         match &self.state {
             Run::Running(_) | Run::Adapter => None,
-            Run::Off => Some("the configuration switches it off ('enabled: false')"),
+            Run::Off => Some("switched off"),
             Run::Failed(why) => Some(why),
+        }
+    }
+
+    /// Stops what runs of it, for good, and closes its door.
+    pub(super) fn stop(&self) {
+        if let Some(measured) = self.running() {
+            measured.component.stop();
+        }
+        if let Some(door) = &self.door {
+            door.set_grants(Vec::new());
         }
     }
 
     fn show(&self, name: &ComponentName, grants: &[control::Grant]) -> control::Component {
         let principal = Principal::Component(name.clone());
         let own = grants.iter().filter(|grant| grant.principal == principal);
-        let tools = self
-            .manifest()
-            .map(|manifest| manifest.tools.iter().map(|tool| manifest.full_tool_name(&tool.name)).collect());
         control::Component {
             name: name.to_string(),
             version: self.manifest().map(|manifest| manifest.version.to_string()),
@@ -189,30 +310,27 @@ impl Component {
                 Run::Failed(_) => State::Failed,
             },
             why: self.why().map(str::to_owned),
-            tools: tools.unwrap_or_default(),
+            tools: self.tools(),
             mounts: self.mounts.clone(),
             grants: own.map(|grant| format!("{} (from {})", grant.rule, grant.origin)).collect(),
+            waiting: None,
         }
     }
 }
 
 impl Workshop<'_> {
-    async fn component(
+    /// A component as it is to run now, whatever stands in its way.
+    pub(super) async fn component(
         &self,
-        name: ComponentName,
-        embedded: &Embedded,
-        trust: &Trust,
-        reports: Arc<Reports>,
+        name: &ComponentName,
+        verified: Result<Verified, String>,
+        stated: Stated,
     ) -> Component {
-        let failed =
-            |verified, why| Component { verified, door: None, mounts: Vec::new(), state: Run::Failed(why) };
-        let stated = self.app.stated(&name);
-        let verified = match openpact_packages::verify(embedded.wasm.to_vec(), embedded.signature, trust) {
+        let verified = match verified {
             Ok(verified) => Arc::new(verified),
-            Err(refusal) => {
-                let why = chain(&refusal);
-                self.record(&name, None, Err(&why)).await;
-                return failed(None, format!("refused: {why}"));
+            Err(why) => {
+                self.record(name, None, Err(&why)).await;
+                return Component::failed(None, format!("refused: {why}"));
             }
         };
         // An adapter is switched on and off while the program runs.
@@ -220,17 +338,17 @@ impl Workshop<'_> {
         if is_tool && stated.enabled == Some(false) {
             return Component { verified: Some(verified), door: None, mounts: Vec::new(), state: Run::Off };
         }
-        match self.run(&name, &verified, &stated, reports).await {
+        match self.run(name, &verified, &stated).await {
             Ok(component) => {
                 // A command that only looks needs no line in the log each time.
                 if self.app.is_serving() {
-                    self.record(&name, Some(&verified), Ok(())).await;
+                    self.record(name, Some(&verified), Ok(())).await;
                 }
                 component
             }
             Err(why) => {
-                self.record(&name, Some(&verified), Err(&why)).await;
-                failed(Some(verified), why)
+                self.record(name, Some(&verified), Err(&why)).await;
+                Component::failed(Some(verified), why)
             }
         }
     }
@@ -240,7 +358,6 @@ impl Workshop<'_> {
         name: &ComponentName,
         verified: &Arc<Verified>,
         stated: &Stated,
-        reports: Arc<Reports>,
     ) -> Result<Component, String> {
         let manifest = verified.manifest();
         let principal = Principal::Component(name.clone());
@@ -256,7 +373,7 @@ impl Workshop<'_> {
         let loading = tokio::task::spawn_blocking(move || host.load(&package, deployment));
         let loaded = loading.await.map_err(|_| BROKE.to_owned())?;
         let component = loaded.map_err(|error| chain(&error))?;
-        let state = Run::Running(Arc::new(Measured { component, reports }));
+        let state = Run::Running(Arc::new(Measured { component, reports: Arc::clone(&self.reports) }));
         Ok(Component { verified: Some(Arc::clone(verified)), door: Some(door), mounts: sentences, state })
     }
 
@@ -283,16 +400,16 @@ impl Workshop<'_> {
 }
 
 impl App {
-    /// What is stated about a component: in the configuration, and else in the default grants.
+    /// What is stated about a component: in the configuration, else by the admin, else in the default grants.
     pub(super) fn stated(&self, name: &ComponentName) -> Stated {
-        let default = defaults().remove(name).unwrap_or_default();
-        self.config().components.get(name).cloned().unwrap_or_default().over(default)
+        self.stated_with(name, self.given(name))
     }
 
     /// The components, as the admin sees them.
     pub(super) async fn components(&self) -> Result<Vec<control::Component>, Failure> {
         let grants = self.grants(None).await?;
         let mut all = self.parts().await?.components.show(&grants);
+        self.add_waiting(&mut all).await?;
         // Where no process serves, nothing runs: it is only looked at.
         if !self.is_serving() {
             for component in &mut all {
@@ -312,122 +429,6 @@ impl App {
 /// A state as it is where no process serves.
 pub(super) fn settled(state: State) -> State {
     if state == State::Running { State::Ready } else { state }
-}
-
-/// Whether the settings fit the component.
-pub(super) fn judge_settings(manifest: &Manifest, stated: &Stated) -> Result<(), String> {
-    setting::check(manifest.settings.as_ref(), &manifest.secret_settings(), stated)
-}
-
-/// Everything that a component gets, as the configuration now says.
-pub(super) fn deployment(
-    app: &App,
-    manifest: &Manifest,
-    stated: &Stated,
-    door: &Arc<Door>,
-    secrets: &Arc<dyn SecretSource>,
-) -> Result<Deployment, String> {
-    judge_settings(manifest, stated)?;
-    let config = app.config();
-    let schema = manifest.settings.as_ref();
-    let settings = setting::with_zone(schema, &stated.settings, app.clock.zone().iana_name());
-    let channels = config.chat.providers.get(manifest.name.as_str()).map(|provider| &provider.channels);
-    Ok(Deployment {
-        mounts: mount::mounts(&app.directory, &manifest.requests.files, stated)?,
-        limits: limits(&config.limits.call, &stated.limits, manifest),
-        kv_quota: kv_quota(stated, manifest),
-        settings: setting::with_channels(schema, settings, channels),
-        door: Some(Arc::clone(door)),
-        secrets: Arc::clone(secrets),
-    })
-}
-
-/// The grants of one component, as its door takes them.
-pub(super) fn build_grants(
-    all: &[control::Grant],
-    principal: &Principal,
-    manifest: &Manifest,
-    stated: &Stated,
-) -> Result<Vec<openpact_egress::Grant>, String> {
-    let credentials =
-        stated.credentials.iter().map(|(name, secret)| (name.clone(), secret.0.clone())).collect();
-    let own = all.iter().filter(|grant| grant.principal == *principal);
-    own.map(|one| grant::build(one, manifest, &credentials)).collect()
-}
-
-/// The limits of a call: the component's own section, else what its manifest asks for as far as that is less than
-/// what every component may have, else that.
-pub(super) fn limits(call: &Call, stated: &components::Limits, manifest: &Manifest) -> Limits {
-    let asked = &manifest.requests.limits;
-    let places = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-    let memory = asked.memory.map_or(call.memory.0, |asked| asked.min(call.memory.0));
-    let wall =
-        asked.time.map_or(call.wall.0, |asked| std::time::Duration::from_millis(asked).min(call.wall.0));
-    Limits {
-        memory: stated.memory.map_or(memory, |size| size.0),
-        wall: stated.wall.map_or(wall, |span| span.0),
-        cpu: stated.cpu.unwrap_or(call.cpu).0,
-        result: stated.result.unwrap_or(call.result).0,
-        concurrent: places(stated.concurrent.unwrap_or(call.concurrent)),
-        queue: places(stated.queue.unwrap_or(call.queue)),
-        ..Limits::default()
-    }
-}
-
-/// What the configuration gives, and no more than the manifest asks for.
-fn kv_quota(stated: &Stated, manifest: &Manifest) -> u64 {
-    let asked = manifest.requests.kv.unwrap_or(0);
-    stated.kv.map_or(0, |given| given.0.min(asked))
-}
-
-/// A component whose calls are measured for those who ask.
-pub(super) struct Measured {
-    component: Arc<openpact_host::Component>,
-    reports: Arc<Reports>,
-}
-
-#[async_trait]
-impl ToolProvider for Measured {
-    fn principal(&self) -> Principal {
-        self.component.principal()
-    }
-
-    fn digest(&self) -> Option<Digest> {
-        ToolProvider::digest(&*self.component)
-    }
-
-    fn tools(&self) -> Arc<[ToolSpec]> {
-        self.component.tools()
-    }
-
-    async fn call(&self, call: ToolCall) -> Result<ToolOutput, ToolFailure> {
-        let turn = call.turn.clone();
-        let report = self.component.call_reported(call).await;
-        self.reports.keep(&turn, &report);
-        report.result
-    }
-}
-
-/// What the sandbox measured in those turns whose caller wants to know.
-#[derive(Default)]
-pub(super) struct Reports(Mutex<HashMap<TurnId, Option<Report>>>);
-
-impl Reports {
-    /// From now on the report of the turn's call is kept.
-    pub(super) fn expect(&self, turn: &TurnId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(turn.clone(), None);
-    }
-
-    /// What was kept, if the call got as far as the sandbox.
-    pub(super) fn take(&self, turn: &TurnId) -> Option<Report> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(turn).flatten()
-    }
-
-    fn keep(&self, turn: &TurnId, report: &Report) {
-        if let Some(place) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(turn) {
-            *place = Some(report.clone());
-        }
-    }
 }
 
 #[cfg(test)]

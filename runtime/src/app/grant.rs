@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use openpact_egress as egress;
+use openpact_model::id::ComponentName;
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretName;
 use openpact_packages::Manifest;
@@ -62,6 +63,11 @@ impl App {
             Principal::Engine(_) => true,
             Principal::Script(_) | Principal::Runtime => false,
         }
+    }
+
+    /// Whether the configuration states what a component reaches, so that nobody else does.
+    pub(super) fn states_grants(&self, name: &ComponentName) -> bool {
+        self.is_configured(&Principal::Component(name.clone()))
     }
 
     /// Allows something, from the next request on.

@@ -141,7 +141,7 @@ fn check(part: Part) -> Check {
     let state = match part.state {
         State::Running => health::State::Running,
         State::Ready | State::Starting => health::State::Starting,
-        State::Off => health::State::Off,
+        State::Off | State::Waiting => health::State::Off,
         State::Failed => health::State::Failed,
     };
     let needed_for_ready = part.state != State::Off && !SPARE.contains(&part.name.as_str());

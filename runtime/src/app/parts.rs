@@ -1,9 +1,9 @@
 //! Everything beyond the store, built once, from the network's door up to the orchestrator.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use openpact_egress::{self as egress, Egress};
+use openpact_egress::{self as egress, Door, Egress};
 use openpact_engine::Engine;
 use openpact_host::{self as host, Host};
 use openpact_model::chat;
@@ -15,9 +15,11 @@ use openpact_orchestrator::router::{self, Router};
 use openpact_orchestrator::{self as orchestrator, Orchestrator};
 use openpact_packages::manifest::Kind;
 
-use super::component::{self, Components, Workshop};
-use super::{App, secret};
+use super::component::{self, Component, Components, Workshop};
+use super::measure::Reports;
+use super::{App, deployment, secret};
 use crate::config::tools;
+use crate::control;
 use crate::exit::{Code, Failure, chain};
 
 /// The most threads that run components where the configuration says nothing.
@@ -32,6 +34,9 @@ pub(crate) struct Parts {
     /// Threads that run components.
     pub(super) guest_threads: usize,
     host: Host,
+    pub(super) egress: Egress,
+    /// The doors of versions that were replaced, as long as something of them runs.
+    retired: Mutex<Vec<(ComponentName, Weak<Door>)>>,
     secrets: Arc<dyn SecretSource>,
     pub(super) configured: Arc<secret::Configured>,
 }
@@ -39,16 +44,22 @@ pub(crate) struct Parts {
 impl Parts {
     /// Builds everything.
     pub(super) async fn build(app: &App) -> Result<Self, Failure> {
-        let configured = secret::configured(&app.config());
+        let configured = app.configured_users();
         let configured = Arc::new(secret::Configured::new(app.store.secrets(), configured));
         let secrets = Arc::clone(&configured) as Arc<dyn SecretSource>;
         let egress = egress(app, Arc::clone(&secrets))?;
         let guest_threads = guest_threads(app);
         let host = sandbox(app, guest_threads)?;
         let grants = app.grants(None).await?;
-        let workshop =
-            Workshop { app, host: &host, egress: &egress, grants: &grants, secrets: Arc::clone(&secrets) };
-        let components = Components::load(&workshop).await;
+        let workshop = Workshop {
+            app,
+            host: &host,
+            egress: &egress,
+            grants: &grants,
+            secrets: Arc::clone(&secrets),
+            reports: Arc::new(Reports::default()),
+        };
+        let components = Components::load(&workshop).await?;
         let router = router(app, &components, Arc::clone(&secrets))?;
         let engine = app.engine(&egress, Arc::clone(&router) as Arc<dyn ToolCaller>)?;
         let ports = orchestrator::Ports {
@@ -63,7 +74,50 @@ impl Parts {
         let deadline = app.config().engine.deadline.0.saturating_add(Duration::from_secs(30));
         let config = orchestrator::Config { turn_deadline: deadline, ..orchestrator::Config::default() };
         let orchestrator = Arc::new(config.build(ports).await.map_err(Failure::failed)?);
-        Ok(Self { components, router, engine, orchestrator, guest_threads, host, secrets, configured })
+        let retired = Mutex::default();
+        Ok(Self {
+            components,
+            router,
+            engine,
+            orchestrator,
+            guest_threads,
+            host,
+            egress,
+            retired,
+            secrets,
+            configured,
+        })
+    }
+
+    /// What further components are built with.
+    pub(super) fn workshop<'a>(&'a self, app: &'a App, grants: &'a [control::Grant]) -> Workshop<'a> {
+        Workshop {
+            app,
+            host: &self.host,
+            egress: &self.egress,
+            grants,
+            secrets: Arc::clone(&self.secrets),
+            reports: Arc::clone(self.components.reports()),
+        }
+    }
+
+    /// Keeps an eye on the door of a version that was replaced: what is taken back from now on, is from it too.
+    pub(super) fn retire(&self, name: &ComponentName, before: &Component) {
+        if let Some(door) = before.door() {
+            let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+            retired.retain(|(_, door)| door.strong_count() > 0);
+            retired.push((name.clone(), Arc::downgrade(door)));
+        }
+    }
+
+    /// Takes from the doors of replaced versions what the component may not do any more.
+    fn narrow_retired(&self, name: &ComponentName, allowed: &[egress::Grant]) {
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = retired.iter().filter(|(of, _)| of == name).filter_map(|(_, door)| door.upgrade());
+        for door in own {
+            let still = |grant: &egress::Grant| allowed.iter().any(|one| one.rule == grant.rule);
+            door.set_grants(door.grants().into_iter().filter(still).collect());
+        }
     }
 
     /// Gives a component's door the grants that hold now.
@@ -72,8 +126,10 @@ impl Parts {
         let (Some(manifest), Some(door)) = (component.manifest(), component.door()) else { return Ok(()) };
         let principal = Principal::Component(name.clone());
         let all = app.grants(Some(&principal)).await?;
-        let grants = component::build_grants(&all, &principal, manifest, &app.stated(name));
-        door.set_grants(grants.map_err(|why| Failure::new(Code::Failed, why))?);
+        let grants = deployment::build_grants(&all, &principal, manifest, &app.stated(name));
+        let grants = grants.map_err(|why| Failure::new(Code::Failed, why))?;
+        self.narrow_retired(name, &grants);
+        door.set_grants(grants);
         Ok(())
     }
 
@@ -91,7 +147,7 @@ impl Parts {
             return Err(component.why().unwrap_or("it is not verified").to_owned());
         };
         let stated = app.stated(name);
-        let deployment = component::deployment(app, verified.manifest(), &stated, door, &self.secrets)?;
+        let deployment = deployment::deployment(app, verified.manifest(), &stated, door, &self.secrets)?;
         let (host, package) = (self.host.clone(), Arc::clone(verified));
         let loading = tokio::task::spawn_blocking(move || host.load_adapter(&package, deployment));
         let loaded = loading.await.map_err(|_| component::BROKE.to_owned())?;
@@ -103,8 +159,9 @@ impl Parts {
         let config = app.config();
         let adapters = self.components.of_kind(Kind::Adapter);
         let of = |name: &ComponentName| {
-            let manifest = self.components.find(name).ok()?.manifest()?;
-            let limits = component::limits(&config.limits.call, &app.stated(name).limits, manifest);
+            let component = self.components.find(name).ok()?;
+            let limits = &app.stated(name).limits;
+            let limits = deployment::limits(&config.limits.call, limits, component.manifest()?);
             Some(self.host.adapter_patience(&limits))
         };
         let least = self.host.adapter_patience(&host::Limits::default());

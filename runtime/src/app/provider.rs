@@ -1,7 +1,7 @@
 //! The chat platforms: which of them are to run, how they stand, and what an admin orders.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use openpact_model::id::ComponentName;
@@ -27,8 +27,11 @@ const STOPPED: &str = "provider-stopped";
 const LOOP: usize = 3;
 
 /// The platforms of a running service.
-#[derive(Default)]
-pub(super) struct Providers(BTreeMap<ComponentName, Entry>);
+pub(super) struct Providers {
+    desk: Arc<dyn Desk>,
+    random: Arc<dyn Random>,
+    all: RwLock<BTreeMap<ComponentName, Arc<Entry>>>,
+}
 
 struct Entry {
     adapter: Arc<Adapter>,
@@ -47,21 +50,49 @@ pub(super) enum Nudge {
 }
 
 impl Providers {
-    /// The adapters of `app`, none of them running yet.
-    pub(super) fn build(desk: &Arc<dyn Desk>, random: &Arc<dyn Random>, names: Vec<ComponentName>) -> Self {
-        let entry = |name: ComponentName| {
-            let adapter = Arc::new(Adapter::new(Arc::clone(desk), name.clone()));
-            let rest = Rest { state: State::Off, why: "the program starts".to_owned(), todo: None };
-            let work = Arc::clone(&adapter) as Arc<_>;
-            let supervisor = Supervisor::start(work, Waits::default(), rest, Arc::clone(random));
-            (name, Entry { adapter, supervisor })
-        };
-        Self(names.into_iter().map(entry).collect())
+    /// The adapters of these names, none of them running yet.
+    pub(super) fn build(desk: Arc<dyn Desk>, random: Arc<dyn Random>, names: Vec<ComponentName>) -> Self {
+        let providers = Self { desk, random, all: RwLock::default() };
+        names.into_iter().for_each(|name| providers.add(name));
+        providers
+    }
+
+    /// Adds an adapter, not running yet.
+    fn add(&self, name: ComponentName) {
+        let adapter = Arc::new(Adapter::new(Arc::clone(&self.desk), name.clone()));
+        let rest = Rest { state: State::Off, why: "the program starts".to_owned(), todo: None };
+        let work = Arc::clone(&adapter) as Arc<_>;
+        let supervisor = Supervisor::start(work, Waits::default(), rest, Arc::clone(&self.random));
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name, Arc::new(Entry { adapter, supervisor }));
+    }
+
+    fn names(&self) -> Vec<ComponentName> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    fn get(&self, name: &ComponentName) -> Option<Arc<Entry>> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Makes these the adapters that there are; those that are there no more are ended.
+    async fn follow(&self, names: &[ComponentName]) {
+        let there = self.names();
+        for name in names.iter().filter(|name| !there.contains(name)) {
+            self.add(name.clone());
+        }
+        for name in there.iter().filter(|name| !names.contains(name)) {
+            let gone = self.all.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+            if let Some(entry) = gone {
+                entry.supervisor.end().await;
+            }
+        }
     }
 
     /// Stops them all; done when none receives any more.
     pub(super) async fn end(&self) {
-        futures::future::join_all(self.0.values().map(|entry| entry.supervisor.end())).await;
+        let all: Vec<_> = self.all.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        futures::future::join_all(all.iter().map(|entry| entry.supervisor.end())).await;
     }
 }
 
@@ -69,6 +100,21 @@ impl App {
     /// The names of the components that connect chat platforms.
     pub(super) async fn adapters(&self) -> Result<Vec<ComponentName>, Failure> {
         Ok(self.parts().await?.components.of_kind(Kind::Adapter))
+    }
+
+    /// Makes the platforms those whose adapters there are now.
+    pub(super) async fn follow_adapters(&self) -> Result<(), Failure> {
+        if let Some(service) = self.service.get() {
+            // One that is refused stays to say so, until it is removed.
+            let mut names = self.adapters().await?;
+            let parts = self.parts().await?;
+            let known = service.providers.names();
+            names.extend(known.into_iter().filter(|name| {
+                parts.components.find(name).is_ok_and(|component| component.manifest().is_none())
+            }));
+            service.providers.follow(&names).await;
+        }
+        Ok(())
     }
 
     /// Tells every provider what it is to do now. `nudge` says what the change means for those that go on.
@@ -86,8 +132,9 @@ impl App {
     pub(super) async fn rests(&self) -> Result<Vec<(ComponentName, Option<Rest>)>, Failure> {
         let Some(service) = self.service.get() else { return Ok(Vec::new()) };
         let mut rests = Vec::new();
-        for name in service.providers.0.keys() {
-            rests.push((name.clone(), self.rest(name).await?));
+        for name in service.providers.names() {
+            let rest = self.rest(&name).await?;
+            rests.push((name, rest));
         }
         Ok(rests)
     }
@@ -100,7 +147,7 @@ impl App {
     ) {
         let Some(service) = self.service.get() else { return };
         for (name, rest) in rests {
-            let Some(entry) = service.providers.0.get(&name) else { continue };
+            let Some(entry) = service.providers.get(&name) else { continue };
             let nudge = nudge(&name);
             entry.supervisor.order(|orders| {
                 orders.rest = rest;
@@ -136,7 +183,7 @@ impl App {
     pub(super) async fn providers(&self) -> Result<Vec<Provider>, Failure> {
         let mut all = Vec::new();
         for name in self.adapters().await? {
-            let entry = self.service.get().and_then(|service| service.providers.0.get(&name));
+            let entry = self.service.get().and_then(|service| service.providers.get(&name));
             all.push(match entry {
                 Some(entry) => entry.show(&name),
                 None => self.resting(&name).await?,
@@ -165,6 +212,9 @@ impl App {
         if let Some(key) = self.switched_off(name) {
             return off(format!("the configuration switches it off ('{key}: false')"), None);
         }
+        if self.stated(name).enabled == Some(false) {
+            return off("switched off".to_owned(), Some(format!("openpact component enable {name}")));
+        }
         if self.is_stopped(name).await? {
             return off("stopped".to_owned(), Some(format!("openpact provider start {name}")));
         }
@@ -172,8 +222,9 @@ impl App {
         let stored = self.store.secrets().snapshot();
         for (credential, behind) in self.needed(name, &grants).await? {
             if behind.is_empty() {
-                let key = format!("components.{name}.credentials.{credential}");
-                let todo = format!("name the secret in the configuration, as '{key}', and store it");
+                let todo = format!(
+                    "openpact component set {name} credentials.{credential} NAME_OF_A_SECRET, and store the secret"
+                );
                 return off(format!("no {credential}"), Some(todo));
             }
             if let Some(missing) = behind.iter().find(|secret| !stored.entries.contains_key(*secret)) {
@@ -187,7 +238,7 @@ impl App {
     pub(super) fn switched_off(&self, name: &ComponentName) -> Option<String> {
         let config = self.config();
         let provider = config.chat.providers.get(name.as_str()).and_then(|provider| provider.enabled);
-        let component = self.stated(name).enabled;
+        let component = config.components.get(name).and_then(|component| component.enabled);
         let keys = [
             (provider, format!("chat.providers.{name}.enabled")),
             (component, format!("components.{name}.enabled")),

@@ -4,8 +4,10 @@ use openpact_packages as packages;
 use openpact_packages::key::PublicKey;
 use openpact_store::publisher;
 
-use super::{App, admin, done};
-use crate::control::{Publisher, Response};
+use super::lifecycle::failure;
+use super::revocation::with_stopped;
+use super::{App, done};
+use crate::control::{Publisher, Reply, Response};
 use crate::exit::{Code, Failure, chain};
 
 impl App {
@@ -18,12 +20,15 @@ impl App {
             key: keys.join(" "),
             prefixes: own.prefixes,
             added_by: "this program".to_owned(),
+            auto_update: true,
             added: None,
             retired: None,
         }];
-        for row in self.store.publishers().list().await.map_err(Failure::failed)? {
+        let auto = self.catalog.auto_updated().await.map_err(failure)?;
+        for row in self.catalog.publishers().await.map_err(failure)? {
             let publisher::Row { name, key, prefixes, added_by, added, retired } = row;
-            all.push(Publisher { name, key, prefixes, added_by, added: Some(added), retired });
+            let auto_update = auto.contains(&name);
+            all.push(Publisher { name, key, prefixes, auto_update, added_by, added: Some(added), retired });
         }
         Ok(all)
     }
@@ -31,51 +36,61 @@ impl App {
     /// Trusts a key for components of certain names.
     pub(super) async fn add_publisher(&self, name: String, key: &str, prefixes: Vec<String>) -> Response {
         let key: PublicKey = key.parse().map_err(|error| Failure::new(Code::Usage, chain(&error)))?;
-        if name == openpact_embedded::publisher().name {
-            let message = format!("the publisher '{name}' is the program itself; choose another name");
-            return Err(Failure::new(Code::Refused, message));
-        }
-        let is_word = |text: &str| {
-            let fits =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
-            !text.is_empty() && text.len() <= 64 && text.bytes().all(fits)
-        };
-        if !is_word(&name) {
-            let message =
-                format!("'{name}' is no name of a publisher: 1 to 64 of a-z, 0-9, '-', '.' and '_'");
-            return Err(Failure::new(Code::Usage, message));
-        }
-        if let Some(wrong) = prefixes.iter().find(|prefix| *prefix != "*" && !is_word(prefix)) {
-            let message = format!(
-                "'{wrong}' is no beginning of a component's name: 1 to 64 of a-z, 0-9 and '-', or '*' for all names"
-            );
-            return Err(Failure::new(Code::Usage, message));
-        }
         let names = prefixes.join(", ");
-        let event =
-            admin("publisher.add", &name).with("key", key.id().to_string()).with("names", names.clone());
-        let row = publisher::Row {
-            name: name.clone(),
-            key: key.to_string(),
-            prefixes,
-            added_by: "admin".to_owned(),
-            added: self.clock.now(),
-            retired: None,
-        };
-        self.store.publishers().recording(event).add(row).await.map_err(Failure::failed)?;
-        Ok(done(format!("the publisher '{name}' with the key {} may now publish: {names}", key.id())))
+        self.catalog.add_publisher(&name, key, prefixes).await.map_err(failure)?;
+        let stopped = self.judge_anew().await?;
+        Ok(with_stopped(
+            format!("the publisher '{name}' with the key {} may now publish: {names}", key.id()),
+            &stopped,
+        ))
     }
 
-    /// Trusts a publisher no longer.
-    pub(super) async fn remove_publisher(&self, name: &str) -> Response {
-        let publishers = self.store.publishers().recording(admin("publisher.remove", &name));
-        if !publishers.remove(name, None).await.map_err(Failure::failed)? {
-            let message = format!(
-                "there is no publisher '{name}'; 'openpact publisher list' shows those that there are"
-            );
-            return Err(Failure::new(Code::Failed, message));
+    /// Trusts a publisher, or one of its keys, no longer. What only that key vouches for stops.
+    pub(super) async fn remove_publisher(&self, name: &str, key: Option<&str>) -> Response {
+        self.catalog.remove_publisher(name, key).await.map_err(failure)?;
+        let stopped = self.judge_anew().await?;
+        let what = key.map_or_else(String::new, |key| format!("the key {key} of "));
+        Ok(with_stopped(format!("{what}the publisher '{name}' is trusted no longer"), &stopped))
+    }
+
+    /// Follows a statement of key rotation, once the admin has named the new key.
+    pub(super) async fn rotate_publisher(&self, statement: &str, confirm: Option<&str>) -> Response {
+        let verified = self.catalog.read_rotation(statement.as_bytes()).await.map_err(failure)?;
+        let rotation = verified.rotation();
+        let (publisher, old, new) = (&rotation.publisher, rotation.old.id().to_string(), rotation.new);
+        let number = new.id().to_string();
+        match confirm {
+            None => Ok(Reply::Done {
+                message: format!(
+                    "the key {old} of '{publisher}' says that {new} (number {number}) takes its place; nothing is changed yet"
+                ),
+                warning: Some(format!(
+                    "who stole the old key could say the same: ask the publisher another way, then confirm with --confirm {number}"
+                )),
+            }),
+            Some(confirmed) if confirmed == number => {
+                self.catalog.rotate(statement.as_bytes()).await.map_err(failure)?;
+                Ok(done(format!(
+                    "'{publisher}' signs with the key {number} from now on; what {old} signed before goes on running, and nothing new of it is taken"
+                )))
+            }
+            Some(other) => {
+                let message =
+                    format!("the new key of this statement is {number}, not {other}; nothing was changed");
+                Err(Failure::new(Code::Refused, message))
+            }
         }
-        Ok(done(format!("the publisher '{name}' is trusted no longer")))
+    }
+
+    /// Says whether updates of a publisher that widen nothing go live by themselves.
+    pub(super) async fn set_publisher(&self, name: &str, auto_update: bool) -> Response {
+        self.catalog.set_auto_update(name, auto_update).await.map_err(failure)?;
+        let message = if auto_update {
+            format!("updates of '{name}' that ask for nothing more go live without your word from now on")
+        } else {
+            format!("every update of '{name}' waits for your word")
+        };
+        Ok(done(message))
     }
 }
 

@@ -9,7 +9,7 @@ use openpact_model::principal::Principal;
 use serde_json::Value;
 
 use super::provider::Nudge;
-use super::{App, Parts, component, secret};
+use super::{App, Parts, deployment, secret};
 use crate::config::Config;
 use crate::config::components::Component;
 use crate::exit::{Code, Failure};
@@ -65,11 +65,11 @@ impl App {
         let (parts, grants) = (self.parts().await?, self.grants(None).await?);
         let mut doors = Vec::new();
         for name in parts.components.names() {
-            let component = parts.components.find(name)?;
+            let component = parts.components.find(&name)?;
             let Some(manifest) = component.manifest() else { continue };
-            let (stated, principal) = (self.stated(name), Principal::Component(name.clone()));
-            let built = component::build_grants(&grants, &principal, manifest, &stated);
-            let judged = built.and_then(|own| component::judge_settings(manifest, &stated).map(|()| own));
+            let (stated, principal) = (self.stated(&name), Principal::Component(name.clone()));
+            let built = deployment::build_grants(&grants, &principal, manifest, &stated);
+            let judged = built.and_then(|own| deployment::judge_settings(manifest, &stated).map(|()| own));
             let own = judged
                 .map_err(|why| Failure::new(Code::Configuration, format!("'components.{name}': {why}")))?;
             doors.extend(component.door().map(|door| (Arc::clone(door), own)));
@@ -80,7 +80,7 @@ impl App {
     /// Makes the parts follow. Nothing here can fail.
     fn commit(&self, parts: &Parts, old: &Config, adapters: &BTreeSet<ComponentName>, ready: Ready) {
         let config = self.config();
-        parts.configured.set_users(secret::configured(&config));
+        parts.configured.set_users(secret::configured(&config, self.all_given()));
         self.renew_details();
         for (door, grants) in ready.doors {
             door.set_grants(grants);

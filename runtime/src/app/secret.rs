@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openpact_engine::builtin;
+use openpact_model::id::ComponentName;
 use openpact_model::principal::Principal;
 use openpact_model::secret::{SecretName, SecretSnapshot, SecretSource, SecretValue};
 
 use super::provider::Nudge;
 use super::{App, admin, done};
 use crate::config::Config;
+use crate::config::components::Component as Stated;
 use crate::config::engine::Kind;
 use crate::control::{Hidden, Reply, Response, Secret};
 use crate::exit::{Code, Failure};
@@ -24,12 +26,19 @@ pub(super) fn engine_key(config: &Config) -> Option<SecretName> {
 }
 
 /// Who may use which secret since the configuration says so.
-pub(super) fn configured(config: &Config) -> BTreeMap<SecretName, Vec<Principal>> {
+pub(super) fn configured(
+    config: &Config,
+    given: BTreeMap<ComponentName, Stated>,
+) -> BTreeMap<SecretName, Vec<Principal>> {
     let mut all: BTreeMap<SecretName, Vec<Principal>> = BTreeMap::new();
     if let Some(name) = engine_key(config).filter(|_| config.engine.kind() == Kind::Builtin) {
         all.entry(name).or_default().push(builtin::principal());
     }
     let mut components = super::component::defaults();
+    for (name, given) in given {
+        let default = components.remove(&name).unwrap_or_default();
+        components.insert(name, given.over(default));
+    }
     for (name, stated) in &config.components {
         let default = components.remove(name).unwrap_or_default();
         components.insert(name.clone(), stated.clone().over(default));
@@ -47,9 +56,14 @@ pub(super) fn configured(config: &Config) -> BTreeMap<SecretName, Vec<Principal>
 }
 
 impl App {
+    /// Who may use which secret since the configuration or an admin names it for a component.
+    pub(super) fn configured_users(&self) -> BTreeMap<SecretName, Vec<Principal>> {
+        configured(&self.config(), self.all_given())
+    }
+
     /// All secrets, without their values.
     pub(super) async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
-        let mut configured = configured(&self.config());
+        let mut configured = self.configured_users();
         let all = self.store.secret_vault().list().await.map_err(Failure::failed)?;
         let show = all.into_iter().map(|info| {
             let mut users = configured.remove(&info.name).unwrap_or_default();
@@ -86,7 +100,7 @@ impl App {
         let value = SecretValue::new(value.0.to_string());
         let vault = self.store.secret_vault().recording(event);
         let set = vault.set(name.clone(), value, principals.clone()).await.map_err(Failure::failed)?;
-        let unused = principals.is_empty() && !configured(&self.config()).contains_key(&name);
+        let unused = principals.is_empty() && !self.configured_users().contains_key(&name);
         let unused = unused.then(|| {
             "nobody may use it yet: name it in the configuration (as 'engine.key', for example), or set it again with \
              --for component:NAME"
@@ -236,7 +250,7 @@ mod tests {
         let entries = [("KEY".parse().unwrap(), entry("a")), ("OTHER".parse().unwrap(), entry("b"))].into();
         let source = Configured::new(
             Arc::new(Fixed(Arc::new(SecretSnapshot { generation: 7, entries }))),
-            configured(&config),
+            configured(&config, BTreeMap::new()),
         );
         let snapshot = source.snapshot();
         assert_eq!(snapshot.generation, 7);
@@ -252,6 +266,6 @@ mod tests {
     fn a_direct_engine_may_use_no_key() {
         let mut config = Config::default();
         config.engine.key = Some(crate::config::secret::Name("KEY".parse().unwrap()));
-        assert!(!configured(&config).contains_key(&"KEY".parse().unwrap()));
+        assert!(!configured(&config, BTreeMap::new()).contains_key(&"KEY".parse().unwrap()));
     }
 }

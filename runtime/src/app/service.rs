@@ -40,7 +40,7 @@ impl App {
         let names = self.adapters().await?;
         let chat = self.chat().await?;
         let desk: Arc<dyn Desk> = Arc::new(Front(Arc::downgrade(self)));
-        let providers = Providers::build(&desk, &self.random, names);
+        let providers = Providers::build(desk, Arc::clone(&self.random), names);
         let service = Service { providers, chat };
         if self.service.set(service).is_err() {
             tracing::error!("the service was started twice");

@@ -32,6 +32,12 @@ pub(super) fn table(output: Output, components: &[Component]) -> String {
     for component in components {
         if let Some(why) = &component.why {
             add(&mut text, format_args!("{}: {}\n", one_line(&component.name, 64), terminal(why)));
+        } else if let Some(waiting) = &component.waiting {
+            let (name, version) = (one_line(&component.name, 64), one_line(waiting, 64));
+            add(
+                &mut text,
+                format_args!("{name}: version {version} waits for you: openpact component status {name}\n"),
+            );
         }
     }
     text

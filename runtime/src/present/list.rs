@@ -5,6 +5,7 @@ use openpact_model::text::{one_line, terminal};
 
 use super::table::Table;
 use super::{Output, add, status};
+use crate::control::lifecycle::Revocation;
 use crate::control::{Grant, Provider, Publisher, Secret};
 
 /// The chat platforms, and what to do about them.
@@ -27,10 +28,28 @@ pub(super) fn providers(output: Output, providers: &[Provider]) -> String {
 
 /// The publishers.
 pub(super) fn publishers(output: Output, publishers: &[Publisher]) -> String {
-    let mut table = Table::new(&["PUBLISHER", "MAY PUBLISH", "KEY", "ADDED"]);
+    let mut table = Table::new(&["PUBLISHER", "MAY PUBLISH", "KEY", "ADDED", "UPDATES"]);
     for publisher in publishers {
         let added = publisher.added.map_or_else(|| "built in".to_owned(), day);
-        table.row([&publisher.name, &publisher.prefixes.join(", "), &publisher.key, &added]);
+        let updates = match (publisher.retired, publisher.auto_update) {
+            (Some(when), _) => format!("none: replaced {}", day(when)),
+            (None, true) if publisher.added.is_some() => "go live by themselves".to_owned(),
+            (None, true) => "come with the program".to_owned(),
+            (None, false) => "wait for you".to_owned(),
+        };
+        table.row([&publisher.name, &publisher.prefixes.join(", "), &publisher.key, &added, &updates]);
+    }
+    table.text(output)
+}
+
+/// What counts no more.
+pub(super) fn revocations(output: Output, revocations: &[Revocation]) -> String {
+    if revocations.is_empty() {
+        return "nothing is revoked\n".to_owned();
+    }
+    let mut table = Table::new(&["REVOKED", "WHAT", "BY", "SINCE", "REASON"]);
+    for one in revocations {
+        table.row([&one.kind, &one.value, &one.said_by, &day(one.added), &one.reason]);
     }
     table.text(output)
 }
@@ -68,6 +87,6 @@ pub(super) fn grants(output: Output, grants: &[Grant]) -> String {
 }
 
 /// The date, UTC.
-fn day(time: jiff::Timestamp) -> String {
+pub(super) fn day(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -78,6 +78,7 @@ pub(super) fn state(state: State) -> (&'static str, Option<Style>) {
         State::Running => ("running", Some(Style::Green)),
         State::Ready => ("ready", Some(Style::Dim)),
         State::Starting => ("starting", Some(Style::Yellow)),
+        State::Waiting => ("waits", Some(Style::Yellow)),
         State::Off => ("off", Some(Style::Dim)),
         State::Failed => ("failed", Some(Style::Red)),
     }

@@ -58,7 +58,8 @@ impl Table {
     /// When the database cannot be read.
     pub async fn list(&self) -> Result<Vec<Row>, Error> {
         let work = |connection: &Connection| {
-            let sql = "SELECT name, key, prefixes, added_by, added, retired FROM publisher ORDER BY name, position";
+            let sql =
+                "SELECT name, key, prefixes, added_by, added, retired FROM publisher ORDER BY name, position";
             Ok(connection.prepare_cached(sql)?.query_map([], row)?.collect::<Result<_, _>>()?)
         };
         self.0.inner.readers.run(work).await
@@ -113,7 +114,8 @@ impl Table {
 }
 
 fn insert(connection: &Connection, row: &Row, prefixes: &str) -> Result<bool, Error> {
-    let sql = "INSERT INTO publisher (name, key, prefixes, added_by, added, position) VALUES (?1, ?2, ?3, ?4, ?5,
+    let sql =
+        "INSERT INTO publisher (name, key, prefixes, added_by, added, position) VALUES (?1, ?2, ?3, ?4, ?5,
                    (SELECT coalesce(max(position) + 1, 0) FROM publisher WHERE name = ?1))
                ON CONFLICT DO NOTHING";
     let values = params![row.name, row.key, prefixes, row.added_by, row.added.as_microsecond()];

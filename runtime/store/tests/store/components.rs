@@ -157,7 +157,11 @@ async fn statements_of_a_publisher_are_followed_once_and_in_order() {
     publishers.rotate("old", key("new"), 5).await.unwrap();
     let rows = publishers.list().await.unwrap();
     let keys: Vec<_> = rows.iter().map(|row| (row.key.as_str(), row.retired.is_some())).collect();
-    assert_eq!(keys, [("old", true), ("new", false), ("spare", false)], "directly behind the one that it replaces");
+    assert_eq!(
+        keys,
+        [("old", true), ("new", false), ("spare", false)],
+        "directly behind the one that it replaces"
+    );
     assert!(matches!(publishers.rotate("old", key("third"), 6).await, Err(Error::NotFound { .. })));
     assert!(matches!(publishers.rotate("new", key("old"), 1).await, Err(Error::Exists { .. })));
     publishers.rotate("new", key("third"), 1).await.unwrap();
@@ -176,7 +180,11 @@ async fn statements_of_a_publisher_are_followed_once_and_in_order() {
     let signed = |number, is_last_word| Some(Signed { key: "new".into(), number, is_last_word });
     assert_eq!(revocations.add(list.clone(), signed(3, false)).await.unwrap(), 2);
     assert!(matches!(revocations.add(list.clone(), signed(3, false)).await, Err(Error::Invalid(_))));
-    assert_eq!(revocations.add(list.clone(), signed(1, true)).await.unwrap(), 0, "the last word has no number");
+    assert_eq!(
+        revocations.add(list.clone(), signed(1, true)).await.unwrap(),
+        0,
+        "the last word has no number"
+    );
     assert_eq!(revocations.add(list, signed(4, false)).await.unwrap(), 0);
     let latest = [("new".to_owned(), 4)].into();
     assert_eq!(revocations.latest(Statement::Revocation).await.unwrap(), latest);
