@@ -45,7 +45,7 @@ impl Transport {
         deadline: Instant,
     ) -> Result<Dialled, Error> {
         let port = url.port_or_known_default().unwrap_or_default();
-        let (mut stream, proxied) = match &self.proxy {
+        let (stream, proxied) = match &self.proxy {
             None => {
                 let addresses = self.addresses(url, Some(private), lookups).await?;
                 (connect(url, &addresses, port, deadline).await?, false)
@@ -61,7 +61,6 @@ impl Transport {
         let peer = stream.peer_addr().map_err(|error| failed(url, &error))?;
         // Messages are short and wait for nothing.
         stream.set_nodelay(true).map_err(|error| failed(url, &error))?;
-        stream.flush().await.map_err(|error| failed(url, &error))?;
         let stream: Box<dyn Duplex> = match url.scheme() {
             "wss" => Box::new(self.secure(stream, url).await?),
             _ => Box::new(stream),

@@ -193,10 +193,14 @@ impl Gate {
         {
             return redactor.clone();
         }
-        // Makes the door remember what a secret was before this change.
-        drop(self.door.redactor_for(&snapshot));
         let placed: Vec<_> = used.into_iter().map(|used| used.secret).collect();
-        let redactor = Arc::new(self.door.redactor_with(&self.context.snapshot, &placed));
+        let shared = self.door.redactor_for(&snapshot);
+        let is_same = snapshot.generation == self.context.snapshot.generation;
+        let redactor = if is_same && placed.iter().all(|name| shared.knows(name)) {
+            shared
+        } else {
+            Arc::new(self.door.redactor_with(&self.context.snapshot, &placed))
+        };
         self.redactor = Some((snapshot.generation, placed.len(), redactor.clone()));
         redactor
     }
