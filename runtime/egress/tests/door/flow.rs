@@ -9,7 +9,7 @@ use openpact_egress::{Config, Door, Error, Part, Phase};
 use openpact_model::audit::Verdict;
 use tokio::time::timeout;
 
-use crate::peer::{BINARY, CLOSE, Line, PING, PONG, Peer, TEXT, connect, frame, hasty, text, until};
+use crate::peer::{BINARY, CLOSE, Line, PING, PONG, Peer, TEXT, connect, frame, hasty, soon, text, until};
 use crate::world::{PROBE, World, grant, placed};
 
 const LIMIT: usize = 4096;
@@ -323,7 +323,7 @@ async fn a_peer_that_shows_no_life_is_asked_and_then_given_up() {
     assert!(waiting.is_err(), "who answers stays: {waiting:?}");
     assert!(asked.load(Ordering::SeqCst) > 1);
     answers.store(false, Ordering::SeqCst);
-    let error = socket.receive().await.unwrap_err();
+    let error = soon(socket.receive()).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { phase: Phase::Silence, .. }), "{error:?}");
     until("the end is recorded", || world.log.ended().len() == 1).await;
     assert_eq!(world.log.last().detail["error"], "timeout-silence");
@@ -341,7 +341,7 @@ async fn a_message_that_drips_is_given_up() {
     .await;
     let world = World::new();
     let (_, mut socket) = open(&world, &peer, "timeout=1").await;
-    let error = socket.receive().await.unwrap_err();
+    let error = soon(socket.receive()).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { phase: Phase::Message, .. }), "{error:?}");
 }
 
@@ -553,7 +553,7 @@ async fn grants_that_are_taken_back_close_what_is_open() {
             assert!(matches!(error, Error::Denied(_)), "case {number}: {error:?}");
             assert!(error.to_string().contains("taken back"), "{error}");
         }
-        let error = waits.await.unwrap().unwrap_err();
+        let error = soon(waits).await.unwrap().unwrap_err();
         assert!(matches!(error, Error::Denied(_)), "case {number}: {error:?}");
         until("both ends are recorded", || world.log.ended().len() == ended + 2).await;
         // Who used it may have been quicker than who watches.
@@ -579,8 +579,75 @@ async fn a_secret_that_is_taken_away_closes_what_carried_it() {
     let changed = timeout(Duration::from_millis(1500), carried.receive()).await;
     assert!(changed.is_err(), "a change of the value is no withdrawal: {changed:?}");
     world.vault.set("TOKEN", "another value of some length", &["component:other"]);
-    let error = carried.receive().await.unwrap_err();
+    let error = soon(carried.receive()).await.unwrap_err();
     assert!(matches!(error, Error::Denied(_)), "{error:?}");
     unused.send(text("x")).await.unwrap();
     assert_eq!(unused.receive().await.unwrap(), text("x"));
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_what_nobody_receives() {
+    let peer = Peer::start(|mut line: Line| async move {
+        line.open(&[]).await;
+        // More than may wait, so that the answer to the close stands behind what is not read.
+        for number in 0..1000_u32 {
+            line.text(&number.to_string()).await;
+        }
+        while let Some((opcode, payload)) = line.read().await {
+            if opcode == CLOSE {
+                line.frame(CLOSE, true, &payload).await;
+                return;
+            }
+        }
+    })
+    .await;
+    let world = World::with(Config {
+        // Whoever waits for the time to run out waits long.
+        socket: openpact_egress::socket::Config { closing: Duration::from_mins(5), ..hasty() },
+        ..Config::default()
+    });
+    let (_, mut socket) = open(&world, &peer, "").await;
+    socket.receive().await.unwrap();
+    let reason = CloseReason { code: 4000, reason: "enough".into() };
+    soon(socket.close(Some(reason))).await.unwrap();
+    until("the end is recorded", || world.log.ended().len() == 1).await;
+    let event = world.log.last();
+    assert_eq!((&event.detail["close"], event.verdict), (&4000.into(), Verdict::Allowed));
+}
+
+#[tokio::test]
+async fn whatever_bytes_come_the_connection_ends_in_order() {
+    let world = hasty_world();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for round in 0..200 {
+        // Half of them begin like a frame, so that they come further than the first byte.
+        let length = usize::try_from(next() % 200).unwrap();
+        let mut bytes: Vec<u8> = (0..length).map(|_| next().to_le_bytes()[0]).collect();
+        if round % 2 == 0 {
+            bytes.splice(0..0, [0x81 | (next().to_le_bytes()[0] & 0x0b), 5]);
+        }
+        let peer = Peer::start(move |mut line: Line| {
+            let bytes = bytes.clone();
+            async move {
+                line.open(&[]).await;
+                line.write(&bytes).await;
+            }
+        })
+        .await;
+        let (_, mut socket) = open(&world, &peer, "").await;
+        for _ in 0..300 {
+            match socket.receive().await {
+                Ok(Message::Closed(_)) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        assert!(socket.receive().await.is_err());
+        until("the end is recorded", || world.log.ended().len() == round + 1).await;
+    }
 }

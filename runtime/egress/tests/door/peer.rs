@@ -267,3 +267,8 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     }
     panic!("{what} did not come about");
 }
+
+/// What comes of it, where it is only a question of when: a test that is wrong ends too.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), future).await.expect("it comes about soon")
+}

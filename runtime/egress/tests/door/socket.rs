@@ -8,7 +8,7 @@ use openpact_egress::socket::Message;
 use openpact_egress::{Config, Error, Options, Phase};
 use openpact_model::audit::Verdict;
 
-use crate::peer::{Line, Peer, connect, connect_with, hasty, text, until};
+use crate::peer::{Line, Peer, connect, connect_with, hasty, soon, text, until};
 use crate::tls::Authority;
 use crate::world::{Names, PROBE, World, grant, placed};
 
@@ -396,7 +396,7 @@ async fn count_mode_lets_a_connection_open_and_its_end_closes_it() {
         if !by_itself {
             door.count_until(None);
         }
-        let error = socket.receive().await.unwrap_err();
+        let error = soon(socket.receive()).await.unwrap_err();
         assert!(matches!(error, Error::Denied(_)), "{error:?}");
     }
 }
