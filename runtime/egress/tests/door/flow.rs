@@ -651,3 +651,27 @@ async fn whatever_bytes_come_the_connection_ends_in_order() {
         until("the end is recorded", || world.log.ended().len() == round + 1).await;
     }
 }
+
+#[tokio::test]
+async fn a_time_in_which_nobody_received_is_not_the_other_sides_silence() {
+    let peer = Peer::start(|mut line: Line| async move {
+        line.open(&[]).await;
+        // As many as may wait, so that nothing is read until one is received, and nothing is there to be read then.
+        for _ in 0..MAX_QUEUED_MESSAGES {
+            line.text("x").await;
+        }
+        while let Some((opcode, payload)) = line.read().await {
+            assert_eq!(opcode, PING);
+            line.frame(PONG, true, &payload).await;
+        }
+    })
+    .await;
+    let world = hasty_world();
+    let (_, mut socket) = open(&world, &peer, "").await;
+    tokio::time::sleep(hasty().silence * 4).await;
+    for _ in 0..MAX_QUEUED_MESSAGES {
+        assert_eq!(socket.receive().await.unwrap(), text("x"));
+    }
+    let waiting = timeout(hasty().silence * 4, socket.receive()).await;
+    assert!(waiting.is_err(), "it lives: {waiting:?}");
+}
