@@ -157,9 +157,10 @@ fn what_is_not_documented_is_found() {
 fn a_tool_component_exports_tools_and_may_import_the_host() {
     let resolve = interfaces();
     let world = world(&resolve, "openpact:tool@0.1.0", "tool-component");
-    let host = ["credentials", "kv", "log", "progress", "settings"]
+    let host = ["credentials", "kv", "log", "progress", "settings", "websocket"]
         .map(|name| format!("openpact:host/{name}@0.1.0"));
-    assert_eq!(names(&resolve, &world.imports), host.into());
+    let wanted: BTreeSet<String> = host.into_iter().chain(["wasi:io/poll@0.2.0".to_owned()]).collect();
+    assert_eq!(names(&resolve, &world.imports), wanted);
     assert_eq!(names(&resolve, &world.exports), ["openpact:tool/tools@0.1.0".to_owned()].into());
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use openpact_guest_build::{Guests, Request};
 
 /// The guests, in reading order: first the good one.
-const GUESTS: [&str; 16] = [
+const GUESTS: [&str; 17] = [
     "echo",
     "spin",
     "grow",
@@ -21,6 +21,7 @@ const GUESTS: [&str; 16] = [
     "escape",
     "snoop",
     "fetch",
+    "dial",
     "keep",
     "liar",
     "parrot",

@@ -9,7 +9,7 @@
 //!
 //! The crate is a `cdylib` (the component) and, so that its tests run natively, an `rlib` too. Outside a component the
 //! imports ([`log`], [`settings`], [`kv`], [`credentials`], [`progress`]) act on a stand-in of the calling thread, so
-//! that a test needs no host; `http` answers that there is no network.
+//! that a test needs no host; `http` and [`websocket`] answer that there is no network.
 
 #[cfg(feature = "adapter")]
 pub mod adapter;
@@ -32,6 +32,7 @@ pub mod progress;
 mod schema;
 pub mod settings;
 mod tool;
+pub mod websocket;
 
 pub use error::{Error, Result};
 pub use output::{Body, Content, Embedded, Link, Output};

@@ -6,6 +6,7 @@ pub mod chat;
 wasmtime::component::bindgen!({
     path: ["../../wit/io", "../../wit/host", "../../wit/tool"],
     world: "openpact:tool/tool-component",
+    with: { "wasi:io/poll": wasmtime_wasi_io::bindings::wasi::io::poll },
     imports: {
         "openpact:host/log.log": trappable,
         "openpact:host/settings.get": trappable,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use openpact_model::principal::Principal;
 use openpact_model::secret::{SecretName, SecretSnapshot, SecretValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::Shared;
 use crate::credential::{Placement, References, Unavailable};
@@ -76,13 +76,18 @@ pub struct Door {
     clients: Mutex<HashMap<Vec<IpNet>, reqwest::Client>>,
     known: Mutex<Known>,
     pub(crate) places: Arc<Semaphore>,
+    /// As many connections may be open.
+    pub(crate) sockets: Arc<Semaphore>,
     pub(crate) lookups: Lookups,
     counting_until: Mutex<Option<Timestamp>>,
+    /// Tells connections that are open to look whether they still may be.
+    changes: watch::Sender<()>,
 }
 
 impl Door {
     pub(crate) fn new(shared: Arc<Shared>, principal: Principal, grants: Vec<Grant>) -> Self {
         let places = Arc::new(Semaphore::new(shared.concurrent));
+        let sockets = Arc::new(Semaphore::new(shared.socket.open));
         let door = Self {
             shared,
             principal,
@@ -90,8 +95,10 @@ impl Door {
             clients: Mutex::default(),
             known: Mutex::default(),
             places,
+            sockets,
             lookups: Lookups::default(),
             counting_until: Mutex::default(),
+            changes: watch::Sender::new(()),
         };
         door.set_grants(grants);
         door
@@ -107,8 +114,9 @@ impl Door {
         self.set().grants.clone()
     }
 
-    /// Puts other grants in place; requests that start from now on are judged by them. A rule that stays keeps its
-    /// rate's state, so that setting grants again gives no fresh burst.
+    /// Puts other grants in place; requests that start from now on are judged by them, and WebSocket connections that
+    /// they do not allow are closed. A rule that stays keeps its rate's state, so that setting grants again gives no
+    /// fresh burst.
     pub fn set_grants(&self, grants: Vec<Grant>) {
         let mut current = self.grants.write().unwrap_or_else(PoisonError::into_inner);
         let kept = |rule: &Rule| {
@@ -123,12 +131,20 @@ impl Door {
         *current = Arc::new(GrantSet { grants, matcher, buckets });
         // Connections to private addresses must not outlive the grant that allowed them.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        drop(current);
+        self.changes.send_replace(());
     }
 
     /// Count mode: until then, a request that no grant allows goes on, and its record says that it would have been
     /// denied. The address guard, the scan for secrets and all limits hold as ever. Only an admin may ask for this.
     pub fn count_until(&self, until: Option<Timestamp>) {
         *self.counting_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        self.changes.send_replace(());
+    }
+
+    /// Tells of every change of grants from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     pub(crate) fn is_counting(&self) -> bool {

@@ -78,6 +78,20 @@ pub enum Error {
         /// What happened.
         why: String,
     },
+    /// The other side answered, but not by opening a WebSocket.
+    #[error("{host} did not open a WebSocket: {why}")]
+    Refused {
+        /// The host.
+        host: String,
+        /// What it answered.
+        why: String,
+    },
+    /// As many WebSocket connections are open as this principal may have.
+    #[error("{0} connections are open, and no more may be; close one first")]
+    TooManyConnections(usize),
+    /// The WebSocket connection is closed.
+    #[error("the connection is closed")]
+    Closed,
     /// The guest's own request body failed.
     #[error("the request body broke off")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -127,6 +141,12 @@ pub enum Phase {
     BetweenBytes,
     /// The whole exchange.
     Total,
+    /// Waiting for the rest of a WebSocket message.
+    Message,
+    /// Waiting for the other side to take a WebSocket message.
+    Sending,
+    /// Waiting for any sign of life on a WebSocket connection.
+    Silence,
 }
 
 impl fmt::Display for Phase {
@@ -137,6 +157,9 @@ impl fmt::Display for Phase {
             Self::FirstByte => "waiting for the answer to begin",
             Self::BetweenBytes => "waiting for more of the answer",
             Self::Total => "for the whole exchange",
+            Self::Message => "waiting for the rest of a message",
+            Self::Sending => "waiting for a message to be taken",
+            Self::Silence => "waiting for a sign of life",
         })
     }
 }
@@ -150,6 +173,8 @@ pub enum Part {
     ResponseHeaders,
     /// The answer's body, decoded.
     Response,
+    /// One WebSocket message, in either direction.
+    Message,
 }
 
 impl fmt::Display for Part {
@@ -158,6 +183,7 @@ impl fmt::Display for Part {
             Self::Request => "the request body",
             Self::ResponseHeaders => "the head of the answer",
             Self::Response => "the answer",
+            Self::Message => "the message",
         })
     }
 }
@@ -184,14 +210,21 @@ impl Error {
                 Phase::FirstByte => "timeout-first-byte",
                 Phase::BetweenBytes => "timeout-between-bytes",
                 Phase::Total => "timeout-total",
+                Phase::Message => "timeout-message",
+                Phase::Sending => "timeout-sending",
+                Phase::Silence => "timeout-silence",
             },
             Self::TooLarge { part, .. } => match part {
                 Part::Request => "request-too-large",
                 Part::ResponseHeaders => "response-headers-too-large",
                 Part::Response => "response-too-large",
+                Part::Message => "message-too-large",
             },
             Self::TooManyRedirects(_) => "too-many-redirects",
             Self::Remote { .. } => "remote",
+            Self::Refused { .. } => "websocket-refused",
+            Self::TooManyConnections(_) => "too-many-connections",
+            Self::Closed => "closed",
             Self::Body(_) => "request-body",
             Self::Audit(_) => "audit",
             Self::Setup(_) => "setup",
@@ -202,7 +235,11 @@ impl Error {
     pub fn is_denial(&self) -> bool {
         matches!(
             self,
-            Self::Denied(_) | Self::Prohibited { .. } | Self::Invalid(_) | Self::RateLimited { .. }
+            Self::Denied(_)
+                | Self::Prohibited { .. }
+                | Self::Invalid(_)
+                | Self::RateLimited { .. }
+                | Self::TooManyConnections(_)
         )
     }
 

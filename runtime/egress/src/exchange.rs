@@ -101,12 +101,7 @@ impl Exchange {
         event.verdict = match outcome {
             Ok(()) => Verdict::Allowed,
             Err(error) => {
-                set("error", error.code().into());
-                set("reason", error.to_string().into());
-                if let Some(hidden) = error.admin() {
-                    hidden.detail.as_ref().map(|detail| set("detail", detail.as_str().into()));
-                    hidden.rule.as_ref().map(|rule| set("allow", rule.as_str().into()));
-                }
+                describe(&mut event, error);
                 if error.is_denial() { Verdict::Denied } else { Verdict::Failed }
             }
         };
@@ -127,6 +122,17 @@ impl Exchange {
         metrics::counter!("openpact_egress_sent_bytes_total", "principal" => who()).increment(sent);
         metrics::counter!("openpact_egress_received_bytes_total", "principal" => who())
             .increment(self.received);
+    }
+}
+
+/// Writes down what went wrong, for the admin.
+pub(crate) fn describe(event: &mut Event, error: &Error) {
+    let mut set = |key: &str, value: &str| event.detail.insert(key.to_owned(), value.into());
+    set("error", error.code());
+    set("reason", &error.to_string());
+    if let Some(hidden) = error.admin() {
+        hidden.detail.as_ref().map(|detail| set("detail", detail));
+        hidden.rule.as_ref().map(|rule| set("allow", rule));
     }
 }
 

@@ -4,7 +4,9 @@
 //!
 //! The audit log has `egress.request.begin` before the first byte of a request leaves (what cannot be recorded is not
 //! sent), and `egress.request` when it has ended. A redirect that is followed is a request of its own. What was refused
-//! before anything was sent has `egress.request` alone; a name is looked up as part of sending.
+//! before anything was sent has `egress.request` alone; a name is looked up as part of sending. A WebSocket connection
+//! ([`socket`]) has `egress.request.begin` before its handshake and `egress.request` when it has ended, and a message
+//! that was not let out has `egress.message`.
 
 pub mod address;
 pub mod credential;
@@ -19,6 +21,7 @@ mod request;
 mod response;
 pub mod rule;
 mod send;
+pub mod socket;
 mod transport;
 
 use std::path::PathBuf;
@@ -60,11 +63,20 @@ pub struct Config {
     pub proxy: Option<Url>,
     /// What turns names into addresses; the system's resolver unless set.
     pub lookup: Option<Arc<dyn Lookup>>,
+    /// How WebSocket connections are bounded.
+    pub socket: socket::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { extra_ca: None, connect: Duration::from_secs(10), concurrent: 32, proxy: None, lookup: None }
+        Self {
+            extra_ca: None,
+            connect: Duration::from_secs(10),
+            concurrent: 32,
+            proxy: None,
+            lookup: None,
+            socket: socket::Config::default(),
+        }
     }
 }
 
@@ -86,6 +98,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) transport: Transport,
     pub(crate) concurrent: usize,
+    pub(crate) socket: socket::Config,
 }
 
 /// Makes doors.
@@ -106,7 +119,8 @@ impl Config {
         let tls = transport::tls(self.extra_ca.as_deref())?;
         let lookup = self.lookup.unwrap_or_else(|| Arc::new(SystemLookup));
         let transport = Transport { lookup, tls, connect: self.connect, proxy: self.proxy };
-        Ok(Egress { shared: Arc::new(Shared { ports, transport, concurrent: self.concurrent }) })
+        let shared = Shared { ports, transport, concurrent: self.concurrent, socket: self.socket };
+        Ok(Egress { shared: Arc::new(shared) })
     }
 }
 

@@ -78,10 +78,16 @@ pub(crate) fn read(parts: Parts) -> Result<Hop, Error> {
 }
 
 /// A URL that this door can serve, without its fragment.
-pub(crate) fn acceptable(mut url: Url) -> Result<Url, Error> {
-    if !matches!(url.scheme(), "http" | "https") {
+pub(crate) fn acceptable(url: Url) -> Result<Url, Error> {
+    acceptable_as(url, ["http", "https"])
+}
+
+/// As [`acceptable`], for one of these schemes.
+pub(crate) fn acceptable_as(mut url: Url, schemes: [&str; 2]) -> Result<Url, Error> {
+    if !schemes.contains(&url.scheme()) {
         let scheme: String = url.scheme().chars().take(20).collect();
-        return Err(Error::denied(format!("the scheme '{scheme}' is neither http nor https")));
+        let [plain, secure] = schemes;
+        return Err(Error::denied(format!("the scheme '{scheme}' is neither {plain} nor {secure}")));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::denied("a URL may not hold a user name or a password"));

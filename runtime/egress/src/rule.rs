@@ -42,13 +42,14 @@ pub struct Rule {
     pub credential: Option<String>,
     /// Special address ranges that may be connected to.
     pub private: Vec<IpNet>,
-    /// How many requests.
+    /// How many requests; for WebSocket, how many connections are opened.
     pub rate: Option<Rate>,
-    /// The longest request body in bytes.
+    /// The longest request body in bytes; the longest outgoing message of a WebSocket.
     pub request_max: Option<u64>,
-    /// The longest response body in bytes, decoded.
+    /// The longest response body in bytes, decoded; the longest incoming message of a WebSocket.
     pub response_max: Option<u64>,
-    /// How long an exchange may take from its start to the last byte of the answer.
+    /// How long an exchange may take from its start to the last byte of the answer; for WebSocket, the handshake, and
+    /// each message.
     pub timeout: Option<Duration>,
 }
 

@@ -25,7 +25,7 @@ use crate::transport::{CONNECT, classify};
 /// Redirects that are followed in a row.
 pub(crate) const MAX_REDIRECTS: u8 = 5;
 /// How much of a URL the audit log keeps.
-const RECORDED: usize = 2048;
+pub(crate) const RECORDED: usize = 2048;
 
 /// What one request keeps across its hops.
 struct Journey {
@@ -102,7 +102,7 @@ impl Door {
         (context, journey, parts)
     }
 
-    fn exchange(&self, method: &Method, subject: String) -> Exchange {
+    pub(crate) fn exchange(&self, method: &Method, subject: String) -> Exchange {
         let event = Event::new(KIND, self.principal.to_string(), subject, Verdict::Allowed)
             .with("method", method.as_str());
         Exchange::begin(self.shared.ports.audit.clone(), self.shared.ports.clock.clone(), event)
@@ -335,7 +335,7 @@ fn outgoing_headers(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn note_request(exchange: &mut Exchange, context: &Context, hop: &Hop) {
+pub(crate) fn note_request(exchange: &mut Exchange, context: &Context, hop: &Hop) {
     let names: Vec<String> = hop
         .url
         .query()

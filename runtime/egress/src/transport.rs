@@ -27,7 +27,7 @@ use crate::error::{Error, Phase};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How much of what a library says of an error is shown.
-const SHOWN: usize = 300;
+pub(crate) const SHOWN: usize = 300;
 /// Connections that wait for the next request to the same host.
 const IDLE_PER_HOST: usize = 8;
 /// How long they wait.
@@ -85,12 +85,12 @@ impl Default for Lookups {
 }
 
 impl Lookups {
-    async fn place(self) -> OwnedSemaphorePermit {
+    pub(crate) async fn place(self) -> OwnedSemaphorePermit {
         self.0.acquire_owned().await.expect("this semaphore is never closed")
     }
 }
 
-async fn look_up(
+pub(crate) async fn look_up(
     place: OwnedSemaphorePermit,
     lookup: Arc<dyn Lookup>,
     host: String,
@@ -322,7 +322,7 @@ pub(crate) fn prohibited(host: String, refused: Refused) -> Error {
     Error::Prohibited { host, admin }
 }
 
-fn connect_reason(kind: Option<io::ErrorKind>) -> &'static str {
+pub(crate) fn connect_reason(kind: Option<io::ErrorKind>) -> &'static str {
     match kind {
         Some(io::ErrorKind::ConnectionRefused) => "refused",
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => "broken off",

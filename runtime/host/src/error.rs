@@ -46,14 +46,6 @@ pub enum Error {
         /// What it was to be used as.
         wanted: Kind,
     },
-    /// The component wants connections that the host does not give.
-    #[error(
-        "the component '{name}' needs WebSocket connections, which this version of OpenPact does not give to components"
-    )]
-    Websocket {
-        /// The component.
-        name: String,
-    },
     /// What an adapter says about itself is not usable.
     #[error("the adapter '{name}' does not tell what it is: {why}")]
     Adapter {

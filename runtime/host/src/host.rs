@@ -210,9 +210,6 @@ impl Shared {
         name: &str,
         component: &wasmtime::component::Component,
     ) -> Result<AdapterComponentPre<State>, Error> {
-        if linker::wants_websocket(component, &self.engine) {
-            return Err(Error::Websocket { name: name.to_owned() });
-        }
         self.adapter_linker
             .instantiate_pre(component)
             .and_then(AdapterComponentPre::new)

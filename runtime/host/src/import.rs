@@ -8,3 +8,4 @@ pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod settings;
+pub(crate) mod websocket;

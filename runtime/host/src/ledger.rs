@@ -33,7 +33,7 @@ enum Refusal {
     Requests,
 }
 
-/// HTTP requests that one call may attempt. Each one costs the host a line in the audit log, and is granted or not.
+/// Requests that one call may attempt, WebSocket connections among them. Each one costs the host a line in the audit log, and is granted or not.
 pub(crate) const MAX_REQUESTS: u32 = 500;
 
 /// HTTP requests for each second of a run without an end; as many as a call may make are possible at once.
@@ -75,7 +75,7 @@ impl Ledger {
         self.peak_memory.load(Ordering::Relaxed)
     }
 
-    /// One more HTTP request; whether it may be tried at all.
+    /// One more HTTP request or WebSocket connection; whether it may be tried at all.
     pub(crate) fn request(&self) -> bool {
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.pace.is_some() {

@@ -6,7 +6,7 @@
 use openpact_bindings::v0_1_0::chat::openpact::chat;
 use openpact_bindings::v0_1_0::openpact::host;
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasData, HasSelf, Linker, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
@@ -17,9 +17,6 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 use crate::error::Error;
 use crate::state::State;
-
-/// The interface that has no implementation yet.
-const WEBSOCKET: &str = "openpact:host/websocket@";
 
 /// A linker with everything that a tool component may import.
 pub(crate) fn build(engine: &Engine) -> Result<Linker<State>, Error> {
@@ -33,11 +30,6 @@ pub(crate) fn build_for_adapters(engine: &Engine) -> Result<Linker<State>, Error
     let mut linker = build(engine)?;
     link_chat(&mut linker).map_err(Error::Link)?;
     Ok(linker)
-}
-
-/// Whether a component imports WebSocket connections, which this host does not give yet.
-pub(crate) fn wants_websocket(component: &Component, engine: &Engine) -> bool {
-    component.component_type().imports(engine).any(|(name, _)| name.starts_with(WEBSOCKET))
 }
 
 fn link_chat(l: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -61,6 +53,7 @@ fn own(l: &mut Linker<State>) -> wasmtime::Result<()> {
     host::kv::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     host::credentials::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     host::progress::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    host::websocket::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     filesystem::preopens::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     filesystem::types::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     io::error::add_to_linker::<State, HasSelf<State>>(l, |state| state)
@@ -108,26 +101,6 @@ fn no_network(l: &mut Linker<State>) -> wasmtime::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A component that imports an instance with nothing in it.
-    fn importing(engine: &Engine, name: &str) -> Component {
-        use wasm_encoder as wasm;
-        let mut types = wasm::ComponentTypeSection::new();
-        types.instance(&wasm::InstanceType::new());
-        let mut imports = wasm::ComponentImportSection::new();
-        imports.import(name, wasm::ComponentTypeRef::Instance(0));
-        let mut component = wasm::Component::new();
-        component.section(&types).section(&imports);
-        Component::from_binary(engine, &component.finish()).unwrap()
-    }
-
-    #[test]
-    fn a_wish_for_websockets_is_seen() {
-        let engine = crate::engine::build(&crate::config::Config::new(None, [0; 32])).unwrap();
-        let wants = |name| wants_websocket(&importing(&engine, name), &engine);
-        assert!(wants("openpact:host/websocket@0.1.0"));
-        assert!(!wants("openpact:host/log@0.1.0"));
-    }
 
     #[test]
     fn only_adapters_have_an_inbox() {

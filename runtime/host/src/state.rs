@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub(crate) kv_quota: u64,
     pub(crate) requested_credentials: Arc<[String]>,
     pub(crate) references: Option<Arc<References>>,
+    pub(crate) door: Option<Arc<egress::Door>>,
     /// Where a receive loop delivers; nothing else has one.
     pub(crate) inbox: Option<Inbox>,
     pure: bool,
@@ -85,7 +86,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(parts.handles);
         let references = parts.door.as_ref().map(|door| Arc::new(door.credentials()));
-        let door = parts.door.zip(references.clone());
+        let door = parts.door.clone().zip(references.clone());
         Self {
             table,
             limiter: Limiter::new(parts.memory, Arc::clone(&parts.ledger)),
@@ -98,6 +99,7 @@ impl State {
             kv_quota: parts.kv_quota,
             requested_credentials: parts.requested_credentials,
             references,
+            door: parts.door,
             progress: Reports::default(),
             inbox: parts.inbox,
             pure: parts.pure,

@@ -235,9 +235,13 @@ fn transport(error: &egress::Error) -> Failure {
             Failure::new(ErrorKind::Deadline, Again::Never, message)
         }
         E::Remote { .. } => Failure::cut(),
-        E::TooLarge { .. } | E::TooManyRedirects(_) | E::Invalid(_) => {
-            provider(Again::Never, format!("the request to the model failed: {error}"))
-        }
+        // The last three are of WebSocket, which no engine speaks.
+        E::TooLarge { .. }
+        | E::TooManyRedirects(_)
+        | E::Invalid(_)
+        | E::Refused { .. }
+        | E::TooManyConnections(_)
+        | E::Closed => provider(Again::Never, format!("the request to the model failed: {error}")),
         E::Body(_) | E::Audit(_) | E::Setup(_) => setup(&error.to_string()),
     }
 }

@@ -94,9 +94,13 @@ fn told(error: egress::Error) -> Error {
         egress::Error::TooManyRedirects(_) => Error::LoopDetected,
         egress::Error::Remote { .. } => Error::HttpResponseIncomplete,
         egress::Error::Audit(_) | egress::Error::Setup(_) => Error::ConfigurationError,
-        other @ (egress::Error::Invalid(_) | egress::Error::RateLimited { .. } | egress::Error::Body(_)) => {
-            Error::InternalError(Some(other.to_string()))
-        }
+        other @ (egress::Error::Invalid(_)
+        | egress::Error::RateLimited { .. }
+        | egress::Error::Body(_)
+        | egress::Error::TooLarge { part: Part::Message, .. }
+        | egress::Error::Refused { .. }
+        | egress::Error::TooManyConnections(_)
+        | egress::Error::Closed) => Error::InternalError(Some(other.to_string())),
     }
 }
 

@@ -33,6 +33,9 @@ kv = 1000
 methods = [\"GET\"]
 url = \"https://example.com/\"
 reason = \"to test\"
+[[requests.websocket]]
+url = \"wss://example.com/\"
+reason = \"to test\"
 [[requests.credentials]]
 name = \"token\"
 description = \"A token.\"
@@ -200,7 +203,8 @@ impl Secrets {
 impl SecretSource for Secrets {
     fn snapshot(&self) -> Arc<SecretSnapshot> {
         let (generation, value) = self.0.lock().unwrap().clone();
-        let principals = vec!["component:parrot".parse().unwrap(), "component:rogue".parse().unwrap()];
+        let principals = ["parrot", "rogue", "dial"].map(|name| format!("component:{name}").parse().unwrap());
+        let principals = principals.to_vec();
         let entry = value.map(|value| SecretEntry { value: SecretValue::new(value), principals });
         let entries = entry.map(|entry| ("TOKEN".parse().unwrap(), entry)).into_iter().collect();
         Arc::new(SecretSnapshot { generation, entries })
@@ -218,10 +222,20 @@ pub(crate) fn grant(authority: &str) -> Grant {
 
 /// The door of the component `name`.
 pub(crate) fn door(name: &str, grants: Vec<Grant>, secrets: &Arc<Secrets>) -> Arc<Door> {
+    audited_door(name, grants, secrets, Arc::new(NoAudit))
+}
+
+/// The same, with an audit log.
+pub(crate) fn audited_door(
+    name: &str,
+    grants: Vec<Grant>,
+    secrets: &Arc<Secrets>,
+    audit: Arc<dyn AuditSink>,
+) -> Arc<Door> {
     let ports = openpact_egress::Ports {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
-        audit: Arc::new(NoAudit),
+        audit,
         secrets: Arc::clone(secrets) as Arc<dyn SecretSource>,
     };
     let egress = openpact_egress::Config::default().build(ports).unwrap();

@@ -40,7 +40,7 @@ fn load(deployment: Deployment) -> Arc<Component> {
 }
 
 #[derive(Default)]
-struct Audit(Mutex<Vec<audit::Event>>);
+pub(crate) struct Audit(pub(crate) Mutex<Vec<audit::Event>>);
 
 #[async_trait]
 impl AuditSink for Audit {

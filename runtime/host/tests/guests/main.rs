@@ -7,12 +7,14 @@
 mod adapter;
 mod conformance;
 mod crash;
+mod dial;
 mod echo;
 mod escape;
 mod fetch;
 mod fill;
 mod fixture;
 mod flood;
+mod gateway;
 mod grow;
 mod hoard;
 mod keep;

@@ -15,6 +15,7 @@ use crate::adapter::{
     Loop, Recorder, Told, connected, load, load_on, markdown, part, platform, target, with_settings,
 };
 use crate::fixture::{generous, host, text, with_limits};
+use crate::gateway::Gateway;
 
 const NAME: &str = "rogue";
 
@@ -232,6 +233,7 @@ async fn rendering_can_use_nothing() {
         ("kv-set", "openpact:host/kv"),
         ("kv-keys", "openpact:host/kv"),
         ("credentials", "openpact:host/credentials"),
+        ("websocket", "openpact:host/websocket"),
         ("inbox", "openpact:chat/inbox"),
         ("deliver", "openpact:chat/inbox"),
     ] {
@@ -317,4 +319,64 @@ async fn stuck_functions_leave_room_for_rendering_and_stop_with_the_adapter() {
         assert!(matches!(one.await.unwrap(), Err(SendError::Unavailable(_))), "nothing had left");
     }
     neighbour_answers().await;
+}
+
+/// A rogue that may connect to a gateway and say there who it is.
+fn connected_to(gateway: &Gateway, mode: &str) -> (Arc<Adapter>, Arc<openpact_egress::Door>) {
+    let (deployment, door, _) = connected(NAME, &gateway.authority);
+    let rule = gateway.url("/** private=127.0.0.1/32 credential=token");
+    door.set_grants(vec![openpact_egress::Grant {
+        rule: format!("GET {rule}").parse().unwrap(),
+        placement: Some("frame /d/token when /op in [2,6]".parse().unwrap()),
+        secret: Some("TOKEN".parse().unwrap()),
+    }]);
+    let settings = [("mode", mode), ("authority", gateway.authority.as_str())];
+    (load(NAME, ROGUE, with_settings(deployment, &settings)), door)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_talks_to_a_gateway_and_hears_no_secret() {
+    let gateway = Gateway::start().await;
+    let (adapter, door) = connected_to(&gateway, "gateway");
+    // The first time it is sent away, with everything that was said before.
+    let (ended, told) = Loop::start(&adapter).end_told().await;
+    assert_eq!(ended, AdapterError::Unavailable("Error::Closed".into()));
+    let identify = "{\"op\":2,\"d\":{\"token\":\"[REDACTED:TOKEN]\"}}";
+    let goodbye = "Some(CloseReason { code: 4004, reason: \"come again\" })";
+    assert_eq!(told[..2], [lost("started"), lost(identify)]);
+    assert_eq!(told[2], lost(&format!("{:?}", identify.as_bytes())));
+    assert_eq!(told[3..], [lost(goodbye)]);
+    assert!(gateway.heard()[0].contains("the first value of the token"), "{:?}", gateway.heard());
+    // The second time it stays, and waiting costs it nothing.
+    let mut running = Loop::start(&adapter);
+    for _ in 0..3 {
+        running.next().await;
+    }
+    let before = adapter.loop_cpu();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(adapter.loop_cpu() < before + Duration::from_millis(200));
+    running.stop.cancel();
+    assert_eq!(running.end().await, AdapterError::Stopped);
+    gateway.until_alone().await;
+    // The third time its grant is taken back.
+    let mut running = Loop::start(&adapter);
+    for _ in 0..3 {
+        running.next().await;
+    }
+    door.set_grants(vec![]);
+    assert!(matches!(running.end().await, AdapterError::Configuration(_)), "an admin has to do something");
+    gateway.until_alone().await;
+    neighbour_answers().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_that_connects_without_end_has_a_rate() {
+    let gateway = Gateway::start().await;
+    let (adapter, door) = connected_to(&gateway, "connections");
+    door.set_grants(vec![]);
+    let start = SystemClock.monotonic();
+    assert!(matches!(Loop::start(&adapter).end().await, AdapterError::Configuration(_)));
+    // 500 at once, and ten in a second after that.
+    assert!(SystemClock.since(start) >= Duration::from_secs(1), "it was not slowed down");
+    assert_eq!(gateway.connections().1, 0);
 }

@@ -23,7 +23,7 @@ pub use bindings::openpact::chat::events::{
 };
 pub use bindings::openpact::chat::inbox::{self, Account, Connection, DeliverError};
 pub use bindings::openpact::chat::rendering::Piece;
-pub use bindings::openpact::host::{credentials, kv, log, settings};
+pub use bindings::openpact::host::{credentials, kv, log, settings, websocket};
 
 pub mod http;
 

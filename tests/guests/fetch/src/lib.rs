@@ -1,6 +1,7 @@
 //! Tries to reach the network and other people's credentials.
 #![cfg(target_family = "wasm")]
 
+use openpact_guest_kit::memory::occurrences;
 use openpact_guest_kit::{Answer, Value};
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{Fields, IncomingResponse, OutgoingRequest, Scheme};
@@ -54,20 +55,6 @@ fn reflection(arguments: &Value) -> Answer {
     let found = occurrences(text(arguments, "value_reversed"));
     let control = occurrences(text(arguments, "control_reversed"));
     Ok(format!("{found} {control} {}", String::from_utf8_lossy(&body)))
-}
-
-/// How often a text stands in this guest's whole linear memory.
-#[expect(unsafe_code, reason = "all of the memory is to be read, whoever it belongs to")]
-fn occurrences(reversed: &str) -> usize {
-    let wanted = reversed.as_bytes();
-    let size = core::arch::wasm32::memory_size::<0>() * 65536;
-    let byte = |place: usize| {
-        // SAFETY: `place` is below the size of the memory, and nothing else runs in this guest.
-        unsafe { core::ptr::with_exposed_provenance::<u8>(place).read_volatile() }
-    };
-    let stands_at =
-        |start: usize| wanted.iter().rev().enumerate().all(|(place, wanted)| byte(start + place) == *wanted);
-    (1..size - wanted.len()).filter(|start| stands_at(*start)).count()
 }
 
 /// Sets a header that the host keeps for itself.

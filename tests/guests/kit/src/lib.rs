@@ -16,7 +16,10 @@ pub mod bindings {
     });
 }
 
-pub use bindings::openpact::host::{credentials, kv, log, settings};
+pub use bindings::openpact::host::{credentials, kv, log, settings, websocket};
+pub use bindings::wasi::io::poll;
+
+pub mod memory;
 
 /// What a tool of a test guest gives: text, or why not.
 pub type Answer = Result<String, String>;

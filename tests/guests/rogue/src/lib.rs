@@ -9,6 +9,7 @@ use openpact_guest_adapter_kit::http;
 use openpact_guest_adapter_kit::{
     AdapterError, AdapterInfo, CommandSpec, Guest, InteractionId, MessageId, Outbound, Part, Piece,
     SendError, Sent, Target, connected, credentials, inbox, info, kv, log, message, setting, settings, tell,
+    websocket,
 };
 
 struct Rogue;
@@ -49,6 +50,8 @@ impl Guest for Rogue {
             "weeks" => weeks(),
             "words" => Err(AdapterError::Credential("\u{1b}[2Jgone\n".repeat(10_000))),
             "requests" => requests(),
+            "gateway" => gateway(),
+            "connections" => connections(),
             mode => panic!("no mode '{mode}'"),
         }
     }
@@ -64,6 +67,7 @@ impl Guest for Rogue {
             "inbox" => format!("{:?}", connected(ACCOUNT)),
             "deliver" => format!("{:?}", inbox::deliver(&message_of_nobody())),
             "http" => format!("{:?}", http::get(&"127.0.0.1:9", "/", "")),
+            "websocket" => format!("{:?}", websocket::Socket::connect("ws://127.0.0.1:9/", &[]).is_ok()),
             "dice" => dice(),
             "spin" => return spin().map(|()| Vec::new()).unwrap_or_default(),
             "many" => return vec![part(""); 1001],
@@ -225,6 +229,35 @@ fn requests() -> Result<(), AdapterError> {
     for number in 0..510 {
         if let Err(failure) = http::get(&authority, "/", "") {
             return Err(AdapterError::Protocol(format!("{number}: {failure:?}")));
+        }
+    }
+    Err(AdapterError::Unavailable("done".to_owned()))
+}
+
+/// Says who it is, as a platform's gateway asks, and tells everything that it hears until the connection ends.
+fn gateway() -> Result<(), AdapterError> {
+    let address = format!("ws://{}/gateway", setting("authority"));
+    let lost = |error: websocket::Error| AdapterError::Unavailable(format!("{error:?}"));
+    let socket = websocket::Socket::connect(&address, &[]).map_err(lost)?;
+    let token = credentials::reference("token").expect("it is granted");
+    let identify = format!("{{\"op\":2,\"d\":{{\"token\":\"{token}\"}}}}");
+    socket.send(&websocket::Message::Text(identify)).map_err(lost)?;
+    loop {
+        match socket.receive(u32::MAX).map_err(lost)? {
+            Some(websocket::Message::Text(text)) => tell(&text),
+            Some(websocket::Message::Binary(bytes)) => tell(&format!("{bytes:?}")),
+            Some(websocket::Message::Closed(reason)) => tell(&format!("{reason:?}")),
+            None => tell("nothing"),
+        }
+    }
+}
+
+/// Makes one connection after another without end.
+fn connections() -> Result<(), AdapterError> {
+    let address = format!("ws://{}/", setting("authority"));
+    for _ in 0..515 {
+        if websocket::Socket::connect(&address, &[]).is_ok() {
+            return Err(AdapterError::Protocol("it was let in".to_owned()));
         }
     }
     Err(AdapterError::Unavailable("done".to_owned()))
