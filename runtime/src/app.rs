@@ -7,6 +7,8 @@ mod adapter;
 mod audit;
 mod call;
 mod component;
+mod count;
+mod egress;
 mod engine;
 mod grant;
 mod health;
@@ -233,7 +235,15 @@ impl App {
             Request::PublisherAdd { name, key, prefixes } => self.add_publisher(name, &key, prefixes).await,
             Request::PublisherRemove { name } => self.remove_publisher(&name).await,
             Request::Secrets => self.secrets().await.map(Reply::Secrets),
-            Request::SecretSet { name, value, principals } => self.set_secret(name, value, principals).await,
+            Request::SecretSet { name, value, principals, hosts, kind } => {
+                self.set_secret(name, value, secret::Users { principals, hosts, kind }).await
+            }
+            Request::SecretsRotateKey => self.rotate_key().await,
+            Request::EgressLog(filter) => self.egress_log(filter).await.map(Reply::EgressLog),
+            Request::EgressTest { principal, method, url } => {
+                self.egress_test(principal, &method, &url).await.map(|test| Reply::EgressTest(Box::new(test)))
+            }
+            Request::Count { component, seconds } => self.count(&component, seconds).await,
             Request::SecretRemove { name } => self.remove_secret(&name).await,
             Request::SecretsStartOver => self.start_secrets_over().await,
             Request::Grants { principal } => self.grants(principal.as_ref()).await.map(Reply::Grants),

@@ -12,8 +12,10 @@ mod decide;
 mod door;
 mod error;
 mod exchange;
+mod explain;
 mod header;
 mod limit;
+pub mod mint;
 pub mod redact;
 mod request;
 mod response;
@@ -22,12 +24,13 @@ mod send;
 mod transport;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use openpact_model::clock::Clock;
+use openpact_model::mint::{MintStore, Minter};
 use openpact_model::port::AuditSink;
 use openpact_model::principal::Principal;
 use openpact_model::random::Random;
@@ -36,6 +39,7 @@ use url::Url;
 
 pub use door::{Door, Grant};
 pub use error::{Denial, Error, Hidden, Part, Phase};
+pub use explain::{Address, Credential, Explanation};
 pub use header::is_forbidden as is_forbidden_header;
 pub use limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, DEFAULT_TOTAL, Options};
 pub use request::{empty, full, request};
@@ -86,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) transport: Transport,
     pub(crate) concurrent: usize,
+    /// Mints credentials that rotate, once it is known where they are kept.
+    pub(crate) minter: OnceLock<Arc<dyn Minter>>,
 }
 
 /// Makes doors.
@@ -106,7 +112,8 @@ impl Config {
         let tls = transport::tls(self.extra_ca.as_deref())?;
         let lookup = self.lookup.unwrap_or_else(|| Arc::new(SystemLookup));
         let transport = Transport { lookup, tls, connect: self.connect, proxy: self.proxy };
-        Ok(Egress { shared: Arc::new(Shared { ports, transport, concurrent: self.concurrent }) })
+        let (concurrent, minter) = (self.concurrent, OnceLock::new());
+        Ok(Egress { shared: Arc::new(Shared { ports, transport, concurrent, minter }) })
     }
 }
 
@@ -114,6 +121,21 @@ impl Egress {
     /// Whether the addresses that are checked are those that are connected to. They are not behind a proxy.
     pub fn pins_addresses(&self) -> bool {
         self.shared.transport.proxy.is_none()
+    }
+
+    /// From now on secrets that are minted are minted, and what is minted is kept in `store`. The first call counts.
+    pub fn mint_with(&self, store: Arc<dyn MintStore>) {
+        let Shared { ports, transport, concurrent, .. } = &*self.shared;
+        // What a token endpoint is asked with is placed by the host itself, so its door knows no secrets.
+        let without = Shared {
+            ports: Ports { secrets: Arc::new(()), ..ports.clone() },
+            transport: transport.clone(),
+            concurrent: *concurrent,
+            minter: OnceLock::new(),
+        };
+        let secrets = Arc::clone(&ports.secrets);
+        let minter = || Arc::new(mint::Mint::new(Arc::new(without), secrets, store)) as Arc<dyn Minter>;
+        self.shared.minter.get_or_init(minter);
     }
 
     /// The door of `principal`, with connections of its own.

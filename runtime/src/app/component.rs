@@ -192,6 +192,7 @@ impl Component {
             tools: tools.unwrap_or_default(),
             mounts: self.mounts.clone(),
             grants: own.map(|grant| format!("{} (from {})", grant.rule, grant.origin)).collect(),
+            counting: self.door.as_ref().and_then(|door| door.counting_until()),
         }
     }
 }

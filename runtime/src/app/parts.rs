@@ -31,6 +31,7 @@ pub(crate) struct Parts {
     pub(crate) orchestrator: Arc<Orchestrator>,
     /// Threads that run components.
     pub(super) guest_threads: usize,
+    pub(super) egress: Egress,
     host: Host,
     secrets: Arc<dyn SecretSource>,
     pub(super) configured: Arc<secret::Configured>,
@@ -43,6 +44,7 @@ impl Parts {
         let configured = Arc::new(secret::Configured::new(app.store.secrets(), configured));
         let secrets = Arc::clone(&configured) as Arc<dyn SecretSource>;
         let egress = egress(app, Arc::clone(&secrets))?;
+        egress.mint_with(app.store.mint_store());
         let guest_threads = guest_threads(app);
         let host = sandbox(app, guest_threads)?;
         let grants = app.grants(None).await?;
@@ -63,7 +65,17 @@ impl Parts {
         let deadline = app.config().engine.deadline.0.saturating_add(Duration::from_secs(30));
         let config = orchestrator::Config { turn_deadline: deadline, ..orchestrator::Config::default() };
         let orchestrator = Arc::new(config.build(ports).await.map_err(Failure::failed)?);
-        Ok(Self { components, router, engine, orchestrator, guest_threads, host, secrets, configured })
+        Ok(Self {
+            components,
+            router,
+            engine,
+            orchestrator,
+            guest_threads,
+            egress,
+            host,
+            secrets,
+            configured,
+        })
     }
 
     /// Gives a component's door the grants that hold now.

@@ -201,7 +201,7 @@ impl SecretSource for Secrets {
     fn snapshot(&self) -> Arc<SecretSnapshot> {
         let (generation, value) = self.0.lock().unwrap().clone();
         let principals = vec!["component:parrot".parse().unwrap(), "component:rogue".parse().unwrap()];
-        let entry = value.map(|value| SecretEntry { value: SecretValue::new(value), principals });
+        let entry = value.map(|value| SecretEntry::new(SecretValue::new(value), principals));
         let entries = entry.map(|entry| ("TOKEN".parse().unwrap(), entry)).into_iter().collect();
         Arc::new(SecretSnapshot { generation, entries })
     }
