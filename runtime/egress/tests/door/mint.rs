@@ -184,3 +184,15 @@ async fn a_redirect_to_a_host_that_the_secret_is_not_bound_to_loses_it() {
     place.ask(&door, &references, &server.api_url(&to)).await.unwrap();
     assert_eq!(server.sent_tokens(), ["access-token-number-1", ""]);
 }
+
+#[tokio::test]
+async fn a_redirect_cannot_carry_away_a_token_that_was_minted_for_that_very_request() {
+    let (server, place) = place().await;
+    let own = server.api("/**");
+    let other = own.replacen("127.0.0.1", "other.example", 1);
+    let (door, references) = place.door_of(&[&own, &other]);
+    let to = server.api_url("/thief").replacen("127.0.0.1", "other.example", 1);
+    let error = place.ask(&door, &references, &server.api_url(&format!("/carry?to={to}"))).await.unwrap_err();
+    assert!(matches!(error, Error::Denied(_)), "{error:?}");
+    assert_eq!(server.sent_tokens(), ["access-token-number-1"], "the thief's host got nothing");
+}

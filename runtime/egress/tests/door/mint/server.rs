@@ -168,6 +168,10 @@ fn api(state: &mut State, path: &str, seen: &Seen) -> Vec<Step> {
     if let Some(to) = path.strip_prefix("/redirect?to=") {
         return vec![Step::Write(reply("302 Found", &[("location", to)], b""))];
     }
+    if let Some(to) = path.strip_prefix("/carry?to=") {
+        let to = format!("{to}?t={}", state.sent.last().cloned().unwrap_or_default());
+        return vec![Step::Write(reply("302 Found", &[("location", &to)], b""))];
+    }
     let before = before.map(|token| format!("Bearer {token}")).unwrap_or_default();
     let body = format!("you sent {header}, before that: {before}");
     vec![Step::Write(reply("200 OK", &[], body.as_bytes()))]
