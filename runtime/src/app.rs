@@ -8,7 +8,9 @@ mod audit;
 mod call;
 mod component;
 mod consent;
+mod count;
 mod deployment;
+mod egress;
 mod engine;
 mod fetch;
 mod given;
@@ -272,7 +274,15 @@ impl App {
             Request::RevocationImport { list } => self.import_revocations(&list).await,
             Request::Lifecycle(step) => self.step(step).await,
             Request::Secrets => self.secrets().await.map(Reply::Secrets),
-            Request::SecretSet { name, value, principals } => self.set_secret(name, value, principals).await,
+            Request::SecretSet { name, value, principals, hosts, kind } => {
+                self.set_secret(name, value, secret::Users { principals, hosts, kind }).await
+            }
+            Request::SecretsRotateKey => self.rotate_key().await,
+            Request::EgressLog(filter) => self.egress_log(filter).await.map(Reply::EgressLog),
+            Request::EgressTest { principal, method, url } => {
+                self.egress_test(principal, &method, &url).await.map(|test| Reply::EgressTest(Box::new(test)))
+            }
+            Request::Count { component, seconds } => self.count(&component, seconds).await,
             Request::SecretRemove { name } => self.remove_secret(&name).await,
             Request::SecretsStartOver => self.start_secrets_over().await,
             Request::Grants { principal } => self.grants(principal.as_ref()).await.map(Reply::Grants),

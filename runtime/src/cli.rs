@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use openpact_model::audit::Verdict;
 use openpact_model::id::ComponentName;
 use openpact_model::principal::Principal;
 use openpact_model::role::Role;
-use openpact_model::secret::SecretName;
+use openpact_model::secret::{HostPattern, SecretName};
 
 use crate::control::lifecycle::Consent;
+use crate::config::unit::Span;
 use crate::exit;
 
 /// A self-hosted AI assistant whose extensions cannot steal.
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// What a component or an engine may reach on the network
     #[command(subcommand)]
     Grant(Grant),
+    /// What went to the network, what was denied, and what would become of a request
+    #[command(subcommand)]
+    Egress(Egress),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),
@@ -274,6 +279,20 @@ pub(crate) enum Component {
         /// The arguments, a JSON object
         #[arg(default_value = "{}")]
         arguments: String,
+    },
+    /// Count mode: for a while, let through what no grant allows, and record what would have been denied
+    ///
+    /// Addresses, secrets and limits are guarded as ever. It ends by itself, at a restart and at a reload. Then:
+    /// openpact egress log --would-deny
+    Test {
+        /// The component
+        name: ComponentName,
+        /// How long, a day at most
+        #[arg(long = "for", value_name = "TIME", default_value = "10min")]
+        span: Span,
+        /// End it now
+        #[arg(long, conflicts_with = "span")]
+        off: bool,
     },
     /// Make a package out of a built component and its openpact.toml
     Pack(Pack),
@@ -510,6 +529,9 @@ pub(crate) enum Publisher {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Secret {
     /// Store a secret: asked for without echo, or read from standard input or a file
+    ///
+    /// With --oauth or --github-app the host mints what goes into requests; no component sees any part of it.
+    #[command(after_long_help = MINTING)]
     Set {
         /// Its name: A-Z, 0-9 and '_'
         name: SecretName,
@@ -517,9 +539,19 @@ pub(crate) enum Secret {
         /// needs none: the configuration names its key
         #[arg(long = "for", value_name = "PRINCIPAL")]
         principals: Vec<Principal>,
+        /// A host that it may be sent to, such as api.example.com or *.example.com; several times for several. Without
+        /// any, it goes as far as grants go
+        #[arg(long = "host", value_name = "HOST")]
+        hosts: Vec<HostPattern>,
         /// Read it from this file
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// Mint it from an OAuth 2.0 server: a JSON file that says how, '-' for standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        oauth: Option<PathBuf>,
+        /// Mint it as a GitHub App: a JSON file that says how, '-' for standard input
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "oauth"])]
+        github_app: Option<PathBuf>,
     },
     /// List the names, and who may use them
     List,
@@ -528,8 +560,79 @@ pub(crate) enum Secret {
         /// Its name
         name: SecretName,
     },
+    /// Make a new master key and encrypt all secrets anew with it
+    RotateKey,
     /// When the master key is lost: make a new one and drop all secrets, which nobody can decrypt any more
     StartOver,
+}
+
+/// How what is minted is described.
+const MINTING: &str = "\
+What --oauth names (RFC 6749; without refresh_token: client credentials):
+  {
+    \"token_url\": \"https://login.example.com/oauth/token\",
+    \"client_id\": \"my-client\",
+    \"client_secret\": \"...\",           left out by a public client
+    \"refresh_token\": \"...\",           the server may rotate it; the new one is kept
+    \"scopes\": [\"read\"],              optional
+    \"client_auth\": \"basic\",          or \"post\"
+    \"private\": [\"10.1.2.3/32\"]       optional: special addresses that token_url may be at
+  }
+What --github-app names:
+  {
+    \"base_url\": \"https://api.github.com\",   or https://HOST/api/v3; optional
+    \"app_id\": 12345,
+    \"installation_id\": 678,
+    \"private_key_file\": \"my-app.private-key.pem\"
+  }
+Every KEY may be written as KEY_file, the name of a file beside this one that holds the value.
+Example:
+  openpact secret set GITHUB --for component:github --host api.github.com --github-app app.json";
+
+/// `openpact egress`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Egress {
+    /// Show the newest requests, the oldest of them first, with the rule that allowed each or would
+    Log {
+        /// Only those of this principal, such as component:web
+        #[arg(long)]
+        principal: Option<Principal>,
+        /// Only those that ended so
+        #[arg(long, value_parser = verdict())]
+        verdict: Option<Verdict>,
+        /// Only those that were denied
+        #[arg(long, conflicts_with_all = ["verdict", "would_deny"])]
+        denied: bool,
+        /// Only those that count mode let through
+        #[arg(long)]
+        would_deny: bool,
+        /// Only those of the last so long, such as 90s, 10min, 2h or 1d
+        #[arg(long, value_name = "TIME")]
+        since: Option<Span>,
+        /// How many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Say what would become of a request, without sending it; the host's name is looked up
+    Test {
+        /// The URL
+        url: String,
+        /// Who would ask, such as component:web
+        #[arg(long = "as", value_name = "PRINCIPAL")]
+        principal: Principal,
+        /// The method
+        #[arg(long, default_value = "GET")]
+        method: String,
+    },
+}
+
+/// Reads how something ended.
+fn verdict() -> impl TypedValueParser<Value = Verdict> {
+    PossibleValuesParser::new(["allowed", "denied", "failed"]).map(|text| match text.as_str() {
+        "allowed" => Verdict::Allowed,
+        "denied" => Verdict::Denied,
+        _ => Verdict::Failed,
+    })
 }
 
 /// `openpact grant`.

@@ -1,6 +1,8 @@
 //! From the command line to work: some commands need only files, the others the data directory.
 
+mod egress;
 mod key;
+mod minting;
 mod package;
 mod passphrase;
 
@@ -15,7 +17,7 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::control::lifecycle::Step;
-use crate::control::{Hidden, Reply, Request};
+use crate::control::{Hidden, Reply, Request, SecretKind};
 use crate::exit::{Code, Failure};
 use crate::present::{Output, print};
 
@@ -107,17 +109,22 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
             ask(Request::RevocationImport { list: statement(&file)? })
         }
         Command::Secret(Secret::List) => ask(Request::Secrets),
-        Command::Secret(Secret::Set { name, principals, file }) => {
-            let value = match file {
-                Some(file) => {
-                    crate::app::read_secret(&file).map_err(|why| Failure::new(Code::Failed, why))?
+        Command::Secret(Secret::Set { name, principals, hosts, file, oauth, github_app }) => {
+            let (value, kind) = match (file, oauth, github_app) {
+                (_, Some(file), _) => (minting::read(&file)?, SecretKind::Oauth),
+                (_, _, Some(file)) => (minting::read(&file)?, SecretKind::GithubApp),
+                (Some(file), ..) => {
+                    let read = crate::app::read_secret(&file);
+                    (read.map_err(|why| Failure::new(Code::Failed, why))?, SecretKind::Plain)
                 }
-                None => secret(&format!("value of {name}: "))?,
+                _ => (secret(&format!("value of {name}: "))?, SecretKind::Plain),
             };
-            ask(Request::SecretSet { name, value, principals })
+            ask(Request::SecretSet { name, value, principals, hosts, kind })
         }
         Command::Secret(Secret::Remove { name }) => ask(Request::SecretRemove { name }),
         Command::Secret(Secret::StartOver) => ask(Request::SecretsStartOver),
+        Command::Secret(Secret::RotateKey) => ask(Request::SecretsRotateKey),
+        Command::Egress(command) => ask(egress::request(command)),
         Command::Grant(Grant::List { principal }) => ask(Request::Grants { principal }),
         Command::Grant(Grant::Add { principal, rule, secret }) => {
             ask(Request::GrantAdd { principal, rule, secret })
@@ -196,6 +203,10 @@ fn component(command: Component) -> Result<Plan, Failure> {
         Component::List => Plan::Program(Program::Ask(Request::Components)),
         Component::Call { name, tool, arguments } => {
             Plan::Program(Program::Ask(Request::Call { component: name, tool, arguments }))
+        }
+        Component::Test { name, span, off } => {
+            let seconds = (!off).then_some(span.0.as_secs());
+            Plan::Program(Program::Ask(Request::Count { component: name, seconds }))
         }
         Component::Inspect { file } => Plan::Local(Local::Inspect(file)),
         Component::Pack(pack) => Plan::Local(Local::Pack(pack)),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod component;
+mod egress;
 mod inspect;
 mod lifecycle;
 mod list;
@@ -92,6 +93,8 @@ impl Output {
             Reply::Revocations(all) => value(&json!({ "revocations": all })),
             Reply::Secrets(all) => value(&json!({ "secrets": all })),
             Reply::Grants(all) => value(&json!({ "grants": all })),
+            Reply::EgressLog(all) => value(&json!({ "requests": all })),
+            Reply::EgressTest(test) => value(test),
             Reply::Audit(entries) => value(&json!({ "entries": entries })),
             Reply::Chain(chain) => value(chain),
             Reply::Done { message, warning } => {
@@ -116,6 +119,8 @@ impl Output {
             Reply::Revocations(all) => list::revocations(self, all),
             Reply::Secrets(secrets) => list::secrets(self, secrets),
             Reply::Grants(grants) => list::grants(self, grants),
+            Reply::EgressLog(requests) => egress::log(self, requests),
+            Reply::EgressTest(test) => egress::test(self, test),
             Reply::Audit(entries) => audit::entries(self, entries),
             Reply::Chain(chain) => audit::chain(self, chain),
             Reply::Done { message, warning } => self.done(message, warning.as_deref()),

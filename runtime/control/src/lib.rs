@@ -5,6 +5,7 @@
 //! This crate holds the words and the socket; what is done is the matter of whoever implements [`Handler`].
 
 pub mod client;
+mod egress;
 pub mod failure;
 pub mod lifecycle;
 mod line;
@@ -18,11 +19,14 @@ use openpact_model::audit::Event;
 use openpact_model::id::{ComponentName, Digest};
 use openpact_model::principal::Principal;
 use openpact_model::role::Role;
-use openpact_model::secret::SecretName;
+use openpact_model::secret::{HostPattern, SecretName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+pub use egress::{
+    EgressAddress, EgressCredential, EgressFilter, EgressRequest, EgressTest, Minting, SecretKind,
+};
 pub use failure::{Code, Failure};
 pub use mcp::{McpClient, McpToken};
 pub use server::Handler;
@@ -167,6 +171,12 @@ pub enum Request {
         value: Hidden,
         /// Who may use it.
         principals: Vec<Principal>,
+        /// The hosts that it may be sent to; none: as far as grants go.
+        #[serde(default)]
+        hosts: Vec<HostPattern>,
+        /// How the value is to be read.
+        #[serde(default)]
+        kind: SecretKind,
     },
     /// Remove a secret.
     SecretRemove {
@@ -175,6 +185,26 @@ pub enum Request {
     },
     /// Make a new master key, the old one being lost, and drop all secrets.
     SecretsStartOver,
+    /// Make a new master key and encrypt all secrets anew.
+    SecretsRotateKey,
+    /// What went to the network.
+    EgressLog(EgressFilter),
+    /// What would become of a request.
+    EgressTest {
+        /// Who would ask.
+        principal: Principal,
+        /// The method.
+        method: String,
+        /// The URL.
+        url: String,
+    },
+    /// Count mode: let through what no grant allows, and record it.
+    Count {
+        /// The component.
+        component: ComponentName,
+        /// For how many seconds; `None` ends it.
+        seconds: Option<u64>,
+    },
     /// The grants.
     Grants {
         /// Only those of this principal.
@@ -270,6 +300,10 @@ pub enum Reply {
     Secrets(Vec<Secret>),
     /// To [`Request::Grants`].
     Grants(Vec<Grant>),
+    /// To [`Request::EgressLog`].
+    EgressLog(Vec<EgressRequest>),
+    /// To [`Request::EgressTest`].
+    EgressTest(Box<EgressTest>),
     /// To [`Request::Audit`].
     Audit(Vec<Entry>),
     /// To [`Request::AuditVerify`].
@@ -306,6 +340,9 @@ pub struct Component {
     pub grants: Vec<String>,
     /// The version that waits for an approval.
     pub waiting: Option<String>,
+    /// Until when count mode lets everything through, where it is on.
+    #[serde(default)]
+    pub counting: Option<jiff::Timestamp>,
 }
 
 /// How a call by hand went.
@@ -405,6 +442,12 @@ pub struct Secret {
     pub principals: Vec<Principal>,
     /// Who else may, since the configuration says so.
     pub configured: Vec<Principal>,
+    /// The hosts that it may be sent to; none: as far as grants go.
+    #[serde(default)]
+    pub hosts: Vec<HostPattern>,
+    /// How the host mints it, where it does.
+    #[serde(default)]
+    pub minting: Option<Minting>,
     /// When it was first stored.
     pub created: jiff::Timestamp,
     /// When it was last stored.
@@ -464,6 +507,8 @@ mod tests {
             name: "KEY".parse().unwrap(),
             value: Hidden(Zeroizing::new("hunter2hunter2".to_owned())),
             principals: vec![Principal::Runtime],
+            hosts: Vec::new(),
+            kind: SecretKind::Plain,
         };
         assert!(!format!("{request:?}").contains("hunter2"));
         let line = serde_json::to_string(&request).unwrap();

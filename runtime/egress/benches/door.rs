@@ -34,10 +34,7 @@ fn snapshot(count: usize) -> SecretSnapshot {
         let mut bytes = [0; 20];
         SystemRandom.fill(&mut bytes);
         let value = SecretValue::new(hex_text(&bytes));
-        entries.insert(
-            format!("S{number}").parse().expect("a name"),
-            SecretEntry { value, principals: Vec::new() },
-        );
+        entries.insert(format!("S{number}").parse().expect("a name"), SecretEntry::new(value, Vec::new()));
     }
     SecretSnapshot { generation: 1, entries }
 }

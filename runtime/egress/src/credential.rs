@@ -1,6 +1,7 @@
 //! Credentials: references that a guest may hold, and the places where the host fills the values in.
 
 mod placement;
+mod supply;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::redact::Patterns;
 
 pub use placement::{Placement, PlacementError, Template, When};
 pub(crate) use placement::{Slot, Taken};
+pub(crate) use supply::Unsupplied;
 
 /// Random bytes in a reference.
 const REFERENCE_BYTES: usize = 32;

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::address;
-use crate::credential::{Issued, Slot, Taken};
+use crate::credential::{Issued, Slot, Taken, Unsupplied};
 use crate::door::{Door, Grant, GrantSet};
 use crate::error::{Denial, Error, Hidden};
 use crate::exchange::Exchange;
@@ -93,13 +93,29 @@ impl Context {
 }
 
 impl Door {
-    /// Judges one hop.
-    pub(crate) fn decide(
+    /// Judges one hop, and fills its credential in; one that is minted is minted now where it must be.
+    pub(crate) async fn decide(
         &self,
         context: &Context,
         hop: &Hop,
         exchange: &mut Exchange,
     ) -> Result<Passed, Error> {
+        let (mut passed, pending) = self.judge(context, hop, exchange)?;
+        if let Some(Pending { grant, slot }) = pending {
+            self.fill(context, &grant, slot, hop, &mut passed).await?;
+            if passed.credential.is_some() {
+                exchange.note("credential", grant.rule.credential);
+            }
+        }
+        Ok(passed)
+    }
+
+    fn judge(
+        &self,
+        context: &Context,
+        hop: &Hop,
+        exchange: &mut Exchange,
+    ) -> Result<(Passed, Option<Pending>), Error> {
         if hop.url.as_str().len() > MAX_URL {
             return Err(Error::Invalid(format!("the URL is longer than {MAX_URL} bytes")));
         }
@@ -121,41 +137,53 @@ impl Door {
         refuse_references(context, &url, &headers)?;
         refuse_secrets(context, &url, &headers)?;
         let bare_headers = headers.clone();
-        let mut credential = None;
-        if let (Some(slot), Some(grant)) = (slot, grant) {
+        let pending = slot.zip(grant).map(|(slot, grant)| Pending { grant: grant.clone(), slot });
+        if pending.is_some() {
             refuse_parts(&headers)?;
-            let in_header = matches!(slot, Slot::Header(..) | Slot::Basic(_));
-            self.fill(context, grant, slot, &mut url, &mut headers)?;
-            let names = grant.rule.credential.clone().zip(grant.secret.clone());
-            credential = names.map(|(credential, secret)| Placed { credential, secret, in_header });
-            exchange.note("credential", grant.rule.credential.clone());
         }
         if let Some(bucket) = chosen.and_then(|place| context.set.buckets[place].as_ref()) {
             bucket.take(self.shared.ports.clock.monotonic()).map_err(|retry| Error::RateLimited { retry })?;
         }
-        Ok(Passed { rule: grant.map(|grant| grant.rule.clone()), url, headers, bare_headers, credential })
+        let rule = grant.map(|grant| grant.rule.clone());
+        Ok((Passed { rule, url, headers, bare_headers, credential: None }, pending))
     }
 
-    fn fill(
+    async fn fill(
         &self,
         context: &Context,
         grant: &Grant,
         slot: Slot,
-        url: &mut Url,
-        headers: &mut HeaderMap,
+        hop: &Hop,
+        passed: &mut Passed,
     ) -> Result<(), Error> {
         let name = grant.rule.credential.as_deref().unwrap_or_default();
         let unavailable = |detail: String| {
             let reason = format!("the credential '{name}' is not available");
             Error::Denied(Denial { reason, admin: Hidden { detail: Some(detail), rule: None } })
         };
-        let value = self.secret_of(grant, &context.snapshot).ok_or_else(|| {
-            let secret = grant.secret.as_ref().map_or("a secret", |secret| secret.as_str());
-            unavailable(format!("{secret} is not set, or is not bound to {}", self.principal))
-        })?;
-        slot.fill(value.expose(), url, headers)
-            .map_err(|why| unavailable(format!("its value does not fit: {why}")))
+        let in_header = matches!(slot, Slot::Header(..) | Slot::Basic(_));
+        let host = hop.url.host_str().unwrap_or_default();
+        let value = match self.supply(grant, &context.snapshot, host).await {
+            Ok(value) => value,
+            // A server chose this host: it gets the request without the credential, as it does where no grant has one.
+            Err(Unsupplied::Elsewhere(_)) if hop.number > 0 && in_header => return Ok(()),
+            Err(Unsupplied::Elsewhere(why) | Unsupplied::Missing(why)) => return Err(unavailable(why)),
+        };
+        slot.fill(value.expose(), &mut passed.url, &mut passed.headers)
+            .map_err(|why| unavailable(format!("its value does not fit: {why}")))?;
+        let names = grant.rule.credential.clone().zip(grant.secret.clone());
+        passed.credential = names.map(|(credential, secret)| Placed { credential, secret, in_header });
+        if let Some(secret) = &grant.secret {
+            self.shared.ports.secrets.used(secret);
+        }
+        Ok(())
     }
+}
+
+/// A credential that is still to be filled in.
+struct Pending {
+    grant: Grant,
+    slot: Slot,
 }
 
 /// The grant that decides, and the place of its credential, which is taken out of `url` and `headers`: the first
@@ -277,7 +305,7 @@ fn texts<'a>(url: &'a Url, headers: &'a HeaderMap) -> impl Iterator<Item = (Stri
 }
 
 /// No grant allows it: one line for the guest, the rule that would allow it for the admin.
-fn no_grant(context: &Context, hop: &Hop, target: &Target<'_>) -> Error {
+pub(crate) fn no_grant(context: &Context, hop: &Hop, target: &Target<'_>) -> Error {
     let shown = context.show_url(&hop.url, SHOWN);
     let redirect = if hop.number == 0 { "" } else { "redirect to " };
     let reason = format!("no grant allows {redirect}{} {shown}", hop.method);

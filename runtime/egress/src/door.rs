@@ -147,9 +147,14 @@ impl Door {
         self.changes.subscribe()
     }
 
-    pub(crate) fn is_counting(&self) -> bool {
+    /// Until when count mode is on, where it is.
+    pub fn counting_until(&self) -> Option<Timestamp> {
         let until = *self.counting_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| self.shared.ports.clock.now() < until)
+        until.filter(|until| self.shared.ports.clock.now() < *until)
+    }
+
+    pub(crate) fn is_counting(&self) -> bool {
+        self.counting_until().is_some()
     }
 
     /// Credential references for one instance of a guest.
@@ -192,14 +197,8 @@ impl Door {
             return Err(Unavailable::NotGranted(name.to_owned()));
         }
         let snapshot = self.shared.ports.secrets.snapshot();
-        let supplied = granted.any(|grant| self.secret_of(grant, &snapshot).is_some());
+        let supplied = granted.any(|grant| self.is_supplied(grant, &snapshot));
         if supplied { Ok(()) } else { Err(Unavailable::NotSupplied(name.to_owned())) }
-    }
-
-    /// The value behind a grant's credential, where there is one and it is bound to this principal.
-    pub(crate) fn secret_of(&self, grant: &Grant, snapshot: &SecretSnapshot) -> Option<SecretValue> {
-        let entry = snapshot.entries.get(grant.secret.as_ref()?)?;
-        entry.principals.contains(&self.principal).then(|| entry.value.clone())
     }
 
     pub(crate) fn client(&self, private: &[IpNet]) -> Result<reqwest::Client, Error> {

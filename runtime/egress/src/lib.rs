@@ -14,8 +14,10 @@ mod decide;
 mod door;
 mod error;
 mod exchange;
+mod explain;
 mod header;
 mod limit;
+pub mod mint;
 pub mod redact;
 mod request;
 mod response;
@@ -25,12 +27,13 @@ pub mod socket;
 mod transport;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use openpact_model::clock::Clock;
+use openpact_model::mint::{MintStore, Minter};
 use openpact_model::port::AuditSink;
 use openpact_model::principal::Principal;
 use openpact_model::random::Random;
@@ -39,6 +42,7 @@ use url::Url;
 
 pub use door::{Door, Grant};
 pub use error::{Denial, Error, Hidden, Part, Phase};
+pub use explain::{Address, Credential, Explanation};
 pub use header::is_forbidden as is_forbidden_header;
 pub use limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, DEFAULT_TOTAL, Options};
 pub use request::{empty, full, request};
@@ -99,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) transport: Transport,
     pub(crate) concurrent: usize,
     pub(crate) socket: socket::Config,
+    /// Mints credentials that rotate, once it is known where they are kept.
+    pub(crate) minter: OnceLock<Arc<dyn Minter>>,
 }
 
 /// Makes doors.
@@ -119,7 +125,8 @@ impl Config {
         let tls = transport::tls(self.extra_ca.as_deref())?;
         let lookup = self.lookup.unwrap_or_else(|| Arc::new(SystemLookup));
         let transport = Transport { lookup, tls, connect: self.connect, proxy: self.proxy };
-        let shared = Shared { ports, transport, concurrent: self.concurrent, socket: self.socket };
+        let (concurrent, socket, minter) = (self.concurrent, self.socket, OnceLock::new());
+        let shared = Shared { ports, transport, concurrent, socket, minter };
         Ok(Egress { shared: Arc::new(shared) })
     }
 }
@@ -128,6 +135,21 @@ impl Egress {
     /// Whether the addresses that are checked are those that are connected to. They are not behind a proxy.
     pub fn pins_addresses(&self) -> bool {
         self.shared.transport.proxy.is_none()
+    }
+
+    /// From now on secrets that are minted are minted, and what is minted is kept in `store`. The first call counts.
+    pub fn mint_with(&self, store: Arc<dyn MintStore>) {
+        let Shared { ports, transport, concurrent, .. } = &*self.shared;
+        // What a token endpoint is asked with is placed by the host itself, so its door knows no secrets.
+        let without = Shared {
+            ports: Ports { secrets: Arc::new(()), ..ports.clone() },
+            transport: transport.clone(),
+            concurrent: *concurrent,
+            minter: OnceLock::new(),
+        };
+        let secrets = Arc::clone(&ports.secrets);
+        let minter = || Arc::new(mint::Mint::new(Arc::new(without), secrets, store)) as Arc<dyn Minter>;
+        self.shared.minter.get_or_init(minter);
     }
 
     /// The door of `principal`, with connections of its own.

@@ -47,7 +47,7 @@ impl<'a> Scope<'a> {
         snapshot: &'a SecretSnapshot,
     ) -> impl Iterator<Item = (&'a SecretName, &'a SecretValue)> {
         let own = snapshot.entries.iter().filter(move |(_, entry)| self.includes(&entry.principals));
-        own.map(|(name, entry)| (name, &entry.value))
+        own.flat_map(|(name, entry)| entry.values().map(move |value| (name, value)))
     }
 }
 
@@ -67,6 +67,13 @@ impl Redactor {
     /// [`Self::generation`] is not the snapshot's any more.
     pub fn new(snapshot: &SecretSnapshot, scope: Scope<'_>) -> Self {
         Self::with_others(snapshot, scope, &[], &[])
+    }
+
+    /// For these values alone, which have no name here.
+    pub(crate) fn of<'v>(values: impl Iterator<Item = &'v SecretValue>) -> Self {
+        let name: SecretName = "SECRET".parse().expect("this is a name");
+        let others: Vec<_> = values.map(|value| (name.clone(), value.clone())).collect();
+        Self::with_others(&SecretSnapshot::default(), Scope::All, &[name], &others)
     }
 
     /// The same, and `others`: values that such secrets had at another time. The secrets named `placed` are looked for

@@ -161,6 +161,13 @@ impl<'a> Target<'a> {
     }
 }
 
+/// The rule that allows exactly such a request, as a text to be granted; `None` where no rule can name it.
+pub fn suggest(method: &str, url: &str) -> Option<String> {
+    let (method, url) = (Method::try_from(method).ok()?, Url::parse(url).ok()?);
+    let target = Target::of(&method, &url).filter(|target| !target.path.is_hostile())?;
+    Some(Rule::allowing(&target).to_string())
+}
+
 impl Rule {
     /// Whether this rule allows such a request.
     pub fn matches(&self, target: &Target<'_>) -> bool {

@@ -102,6 +102,17 @@ impl Door {
         (context, journey, parts)
     }
 
+    /// A token may have been minted for this hop: the body is searched for it, and later hops are.
+    fn renew(&self, journey: &mut Journey) {
+        let (before, now) = (&journey.context, self.shared.ports.secrets.snapshot());
+        if now.generation == before.snapshot.generation {
+            return;
+        }
+        let (set, issued) = (before.set.clone(), before.issued.clone());
+        let redactor = self.redactor_for(&now);
+        journey.context = Arc::new(Context { set, issued, snapshot: now, redactor });
+    }
+
     pub(crate) fn exchange(&self, method: &Method, subject: String) -> Exchange {
         let event = Event::new(KIND, self.principal.to_string(), subject, Verdict::Allowed)
             .with("method", method.as_str());
@@ -130,7 +141,9 @@ impl Door {
         hop: &Hop,
         exchange: &mut Exchange,
     ) -> Result<Ready, Error> {
-        let passed = self.decide(&journey.context, hop, exchange)?;
+        let context = journey.context.clone();
+        let passed = self.decide(&context, hop, exchange).await?;
+        self.renew(journey);
         journey.placed.extend(passed.credential.iter().map(|placed| placed.secret.clone()));
         let rule = passed.rule.as_ref();
         let times =
@@ -283,7 +296,7 @@ impl Door {
     fn unfill(&self, context: &Context, url: &mut Url) {
         for grant in &context.set.grants {
             let (Some(name), Some(placement)) = (&grant.rule.credential, &grant.placement) else { continue };
-            let value = self.secret_of(grant, &context.snapshot);
+            let value = self.secret_of(grant, &context.snapshot, url.host_str().unwrap_or_default());
             if let (Some(reference), Some(value)) = (context.issued.reference(name), value) {
                 placement.unfill(value.expose(), reference, url);
             }

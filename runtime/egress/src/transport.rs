@@ -196,6 +196,16 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
+    /// All addresses of a name, without a judgement.
+    pub(crate) async fn addresses(&self, name: &str, lookups: &Lookups) -> Result<Vec<IpAddr>, ()> {
+        let looking = async {
+            let place = lookups.clone().place().await;
+            look_up(place, self.lookup.clone(), name.to_owned()).await
+        };
+        let found = tokio::time::timeout(self.connect, looking).await.map_err(drop)?.map_err(drop)?;
+        if found.is_empty() { Err(()) } else { Ok(found) }
+    }
+
     /// Judges what stands behind `url` before a proxy is asked for it: the proxy looks the name up again, so this is
     /// no more than can be done from here. A name that only the proxy knows passes; a request that found no place to
     /// look its name up does not.

@@ -15,7 +15,7 @@ fn snapshot(secrets: &[(&str, &str, &[&str])]) -> SecretSnapshot {
         .iter()
         .map(|(name, value, principals)| {
             let principals = principals.iter().map(|text| text.parse().unwrap()).collect();
-            (name.parse().unwrap(), SecretEntry { value: SecretValue::new((*value).to_owned()), principals })
+            (name.parse().unwrap(), SecretEntry::new(SecretValue::new((*value).to_owned()), principals))
         })
         .collect();
     SecretSnapshot { generation: 1, entries }

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod chat;
 pub mod clock;
 pub mod id;
+pub mod mint;
 pub mod port;
 pub mod principal;
 pub mod random;

@@ -1,5 +1,7 @@
 //! Secrets: names that may be shown, and values that may not.
 
+mod host;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::id::ParseError;
+use crate::mint::Minted;
 use crate::principal::Principal;
+
+pub use host::HostPattern;
 
 /// The longest value in bytes that a secret may have.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
@@ -92,10 +97,33 @@ impl fmt::Debug for SecretValue {
 /// One secret with those who may use it.
 #[derive(Debug, Clone)]
 pub struct SecretEntry {
-    /// The value.
+    /// The value that goes into requests. Where the host mints what goes there: what it is minted from, which goes
+    /// nowhere but to the token endpoint.
     pub value: SecretValue,
     /// Who may have it put into their requests. Empty: nobody.
     pub principals: Vec<Principal>,
+    /// The hosts that it may be sent to, whatever a grant says. Empty: as far as grants go.
+    pub hosts: Vec<HostPattern>,
+    /// Set where the host mints what goes into requests.
+    pub minted: Option<Minted>,
+}
+
+impl SecretEntry {
+    /// A value that goes into requests as it is, as far as grants go.
+    pub fn new(value: SecretValue, principals: Vec<Principal>) -> Self {
+        Self { value, principals, hosts: Vec::new(), minted: None }
+    }
+
+    /// Whether it may be sent to `host`, as a URL writes it.
+    pub fn goes_to(&self, host: &str) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
+    /// Everything about it that must neither leave nor come back.
+    pub fn values(&self) -> impl Iterator<Item = &SecretValue> {
+        let minted = self.minted.iter();
+        std::iter::once(&self.value).chain(minted.flat_map(Minted::values))
+    }
 }
 
 /// All secrets at one moment.
@@ -111,6 +139,9 @@ pub struct SecretSnapshot {
 pub trait SecretSource: Send + Sync {
     /// All secrets as they are now. Cheap: the same `Arc` until something changes.
     fn snapshot(&self) -> Arc<SecretSnapshot>;
+
+    /// The value of `name` was just put into a request. Returns at once; it is written down in its own time.
+    fn used(&self, _name: &SecretName) {}
 }
 
 /// No secrets at all.

@@ -314,6 +314,7 @@ impl Component {
             mounts: self.mounts.clone(),
             grants: own.map(|grant| format!("{} (from {})", grant.rule, grant.origin)).collect(),
             waiting: None,
+            counting: self.door.as_ref().and_then(|door| door.counting_until()),
         }
     }
 }

@@ -17,6 +17,7 @@ impl App {
     /// All grants, or those of one principal.
     pub(super) async fn grants(&self, only: Option<&Principal>) -> Result<Vec<Grant>, Failure> {
         let mut all = self.stated_grants()?;
+        all.extend(self.minting_grants().await?);
         let settled = |principal: &Principal| self.is_configured(principal);
         for row in self.store.grants().list(None).await.map_err(Failure::failed)? {
             if settled(&row.principal) {
@@ -55,7 +56,7 @@ impl App {
     }
 
     /// Whether the configuration states the grants of a principal, so that nobody else does.
-    fn is_configured(&self, principal: &Principal) -> bool {
+    pub(super) fn is_configured(&self, principal: &Principal) -> bool {
         match principal {
             Principal::Component(name) => {
                 self.config().components.get(name).is_some_and(|stated| stated.grants.is_some())

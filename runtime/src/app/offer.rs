@@ -140,6 +140,7 @@ fn absent(row: &Row) -> control::Component {
         mounts: Vec::new(),
         grants: Vec::new(),
         waiting: waiting.map(|version| version.version.clone()),
+        counting: None,
     }
 }
 

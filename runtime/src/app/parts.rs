@@ -48,6 +48,7 @@ impl Parts {
         let configured = Arc::new(secret::Configured::new(app.store.secrets(), configured));
         let secrets = Arc::clone(&configured) as Arc<dyn SecretSource>;
         let egress = egress(app, Arc::clone(&secrets))?;
+        egress.mint_with(app.store.mint_store());
         let guest_threads = guest_threads(app);
         let host = sandbox(app, guest_threads)?;
         let grants = app.grants(None).await?;

@@ -39,7 +39,11 @@ impl App {
         let (merged, reloaded) = merge(&old, &new, &adapters);
         self.replace_config(Arc::new(merged));
         match self.prepare().await {
-            Ok(ready) => self.commit(parts, &old, &adapters, ready),
+            Ok(ready) => {
+                self.commit(parts, &old, &adapters, ready);
+                // What an admin let through was judged by the grants of before.
+                self.end_counting("the configuration was read again").await;
+            }
             Err(failure) => {
                 self.replace_config(old);
                 return Err(failure);

@@ -5,15 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openpact_engine::builtin;
 use openpact_model::id::ComponentName;
+use openpact_model::mint::{Definition, Minted};
 use openpact_model::principal::Principal;
-use openpact_model::secret::{SecretName, SecretSnapshot, SecretSource, SecretValue};
+use openpact_model::secret::{
+    HostPattern, SecretEntry, SecretName, SecretSnapshot, SecretSource, SecretValue,
+};
+use openpact_store::secret::Kind as Stored;
+use serde_json::Value;
 
 use super::provider::Nudge;
 use super::{App, admin, done};
 use crate::config::Config;
 use crate::config::components::Component as Stated;
 use crate::config::engine::Kind;
-use crate::control::{Hidden, Reply, Response, Secret};
+use crate::control::{Hidden, Minting, Reply, Response, Secret, SecretKind};
 use crate::exit::{Code, Failure};
 
 /// The secret that `engine.key_file` is kept as.
@@ -73,6 +78,8 @@ impl App {
                 readable: info.readable,
                 name: info.name,
                 principals: info.principals,
+                hosts: info.hosts,
+                minting: minting(info.kind),
                 created: info.created,
                 updated: info.updated,
                 last_used: info.last_used,
@@ -82,12 +89,8 @@ impl App {
     }
 
     /// Stores a secret.
-    pub(super) async fn set_secret(
-        &self,
-        name: SecretName,
-        value: Hidden,
-        principals: Vec<Principal>,
-    ) -> Response {
+    pub(super) async fn set_secret(&self, name: SecretName, value: Hidden, users: Users) -> Response {
+        let Users { principals, hosts, kind } = users;
         if name.as_str() == KEY_FILE {
             let message = format!("'{KEY_FILE}' is what 'engine.key_file' is kept as; choose another name");
             return Err(Failure::new(Code::Usage, message));
@@ -97,9 +100,18 @@ impl App {
         if !users.is_empty() {
             event = event.with("for", users.join(" "));
         }
-        let value = SecretValue::new(value.0.to_string());
+        if !hosts.is_empty() {
+            let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+            event = event.with("hosts", hosts.join(" "));
+        }
+        let entry = entry(&name, &value, kind)?;
+        if let Some(minted) = &entry.minted {
+            event =
+                event.with("kind", minted.definition.kind()).with("endpoint", minted.definition.endpoint());
+        }
+        let entry = SecretEntry { principals: principals.clone(), hosts, ..entry };
         let vault = self.store.secret_vault().recording(event);
-        let set = vault.set(name.clone(), value, principals.clone()).await.map_err(Failure::failed)?;
+        let set = vault.set(name.clone(), entry).await.map_err(Failure::failed)?;
         let unused = principals.is_empty() && !self.configured_users().contains_key(&name);
         let unused = unused.then(|| {
             "nobody may use it yet: name it in the configuration (as 'engine.key', for example), or set it again with \
@@ -123,6 +135,21 @@ impl App {
         }
         self.secret_changed(name).await?;
         Ok(done(format!("the secret '{name}' is removed")))
+    }
+
+    /// Makes a new master key and encrypts everything anew. The store records it together with the change.
+    pub(super) async fn rotate_key(&self) -> Response {
+        let count = self.store.secret_vault().rotate().await.map_err(Failure::failed)?;
+        let kept = self.secure().join("keys/master.key.replaced");
+        let message = format!(
+            "there is a new master key; {count} secrets and the seal of the audit log were made anew with it"
+        );
+        let warning = format!(
+            "the key before is kept as {}: older backups need it. If it may be known to others, delete it and those \
+             backups, and renew the secrets where they were issued. Components are compiled anew at the next start",
+            kept.display()
+        );
+        Ok(Reply::Done { message, warning: Some(warning) })
     }
 
     /// Makes a new master key where the old one is lost. The store records it together with the change.
@@ -163,9 +190,48 @@ impl App {
         }
         let value = SecretValue::new(read.0.to_string());
         let vault = vault.recording(admin("secret.set", &name).with("why", "engine.key_file"));
-        vault.set(name, value, Vec::new()).await.map_err(Failure::failed)?;
+        vault.set(name, SecretEntry::new(value, Vec::new())).await.map_err(Failure::failed)?;
         Ok(())
     }
+}
+
+/// Who may use a secret, where it may go, and how its value is read.
+pub(super) struct Users {
+    pub(super) principals: Vec<Principal>,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) kind: SecretKind,
+}
+
+/// What was given as a secret, read as its kind says.
+fn entry(name: &SecretName, value: &Hidden, kind: SecretKind) -> Result<SecretEntry, Failure> {
+    let (tag, option) = match kind {
+        SecretKind::Plain => {
+            return Ok(SecretEntry::new(SecretValue::new(value.0.to_string()), Vec::new()));
+        }
+        SecretKind::Oauth => ("oauth", "--oauth"),
+        SecretKind::GithubApp => ("github-app", "--github-app"),
+    };
+    let wrong = |why: String| {
+        let hint = "'openpact secret set --help' shows an example";
+        Failure::new(Code::Usage, format!("{name} cannot be minted from what {option} names: {why}; {hint}"))
+    };
+    let read: Result<Value, _> = serde_json::from_str(&value.0);
+    let Ok(Value::Object(mut members)) = read else {
+        return Err(wrong("it is not a JSON object".to_owned()));
+    };
+    members.insert("kind".to_owned(), tag.into());
+    let definition: Definition =
+        serde_json::from_value(Value::Object(members)).map_err(|error| wrong(error.to_string()))?;
+    openpact_egress::mint::ready(&definition).map_err(wrong)?;
+    let main = definition.parts().next().cloned();
+    let main = main.ok_or_else(|| wrong("it holds nothing secret".to_owned()))?;
+    let minted = Some(Minted { definition, tokens: Vec::new() });
+    Ok(SecretEntry { minted, ..SecretEntry::new(main, Vec::new()) })
+}
+
+fn minting(kind: Stored) -> Option<Minting> {
+    let Stored::Minted { from, endpoint, last, renew, problem, .. } = kind else { return None };
+    Some(Minting { from: from.to_owned(), endpoint, last, renew, problem })
 }
 
 /// Reads a secret from a file, without the line end behind it.
@@ -202,6 +268,10 @@ impl Configured {
 }
 
 impl SecretSource for Configured {
+    fn used(&self, name: &SecretName) {
+        self.store.used(name);
+    }
+
     fn snapshot(&self) -> Arc<SecretSnapshot> {
         let current = self.store.snapshot();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -226,8 +296,6 @@ impl SecretSource for Configured {
 
 #[cfg(test)]
 mod tests {
-    use openpact_model::secret::SecretEntry;
-
     use super::*;
 
     struct Fixed(Arc<SecretSnapshot>);
@@ -243,10 +311,8 @@ mod tests {
         let mut config = Config::default();
         config.engine.model = Some("x".to_owned());
         config.engine.key = Some(crate::config::secret::Name("KEY".parse().unwrap()));
-        let entry = |value: &str| SecretEntry {
-            value: SecretValue::new(value.to_owned()),
-            principals: vec![Principal::Runtime],
-        };
+        let entry =
+            |value: &str| SecretEntry::new(SecretValue::new(value.to_owned()), vec![Principal::Runtime]);
         let entries = [("KEY".parse().unwrap(), entry("a")), ("OTHER".parse().unwrap(), entry("b"))].into();
         let source = Configured::new(
             Arc::new(Fixed(Arc::new(SecretSnapshot { generation: 7, entries }))),

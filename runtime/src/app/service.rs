@@ -55,6 +55,7 @@ impl App {
     /// to be sent is sent.
     pub(crate) async fn stop_service(&self, patience: Duration) {
         let begun = self.clock.monotonic();
+        self.end_counting("the program ends").await;
         let service = self.service.get();
         let providers = async {
             if let Some(service) = service {

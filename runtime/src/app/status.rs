@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use openpact_engine::Health;
-use openpact_store::audit;
+use openpact_store::{audit, secret};
 
 use super::App;
 use super::component::settled;
+use super::count::counting_part;
 use crate::control::{Part, Provider, State, Status};
 use crate::exit::{Failure, chain};
 
@@ -24,6 +25,7 @@ impl App {
                 };
                 parts.push(Part { name: "engine".to_owned(), state, about, todo });
                 parts.extend(self.running_parts(built));
+                parts.extend(counting_part(&built.components));
                 parts.extend(self.chat_part().await);
                 parts.extend(self.providers().await?.into_iter().map(provider_part));
                 self.components().await?
@@ -92,8 +94,8 @@ impl App {
         } else {
             format!("{} stored", all.len())
         };
-        let todo = problem
-            .or_else(|| (lost > 0).then(|| "set again those that 'openpact secret list' marks".to_owned()));
+        let again = || (lost > 0).then(|| "set again those that 'openpact secret list' marks".to_owned());
+        let todo = problem.or_else(again).or_else(|| minting_problems(&all));
         Ok(Part { name: "secrets".to_owned(), state, about, todo })
     }
 
@@ -124,6 +126,16 @@ fn open_to_others(root: &Path) -> Option<String> {
             "other users of this machine can look into {root} (its mode is {mode:04o}): chmod 0750 {root}"
         )
     })
+}
+
+/// Why credentials that the host mints could not be had, and what to do.
+fn minting_problems(all: &[secret::Info]) -> Option<String> {
+    let problems = all.iter().filter_map(|info| match &info.kind {
+        secret::Kind::Minted { problem: Some(problem), .. } => Some(format!("{}: {problem}", info.name)),
+        _ => None,
+    });
+    let problems: Vec<_> = problems.collect();
+    (!problems.is_empty()).then(|| problems.join("\n"))
 }
 
 /// A chat platform as a part.

@@ -39,6 +39,12 @@ pub(super) fn table(output: Output, components: &[Component]) -> String {
                 format_args!("{name}: version {version} waits for you: openpact component status {name}\n"),
             );
         }
+        if let Some(until) = component.counting {
+            let on = output.styled("count mode", Style::Yellow);
+            let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+            let name = one_line(&component.name, 64);
+            add(&mut text, format_args!("{name}: {on} until {until}: no grant holds it back\n"));
+        }
     }
     text
 }

@@ -4,9 +4,9 @@ use openpact_model::principal::Principal;
 use openpact_model::text::{one_line, terminal};
 
 use super::table::Table;
-use super::{Output, add, status};
+use super::{Output, Style, add, status};
 use crate::control::lifecycle::Revocation;
-use crate::control::{Grant, Provider, Publisher, Secret};
+use crate::control::{Grant, Minting, Provider, Publisher, Secret};
 
 /// The chat platforms, and what to do about them.
 pub(super) fn providers(output: Output, providers: &[Provider]) -> String {
@@ -59,7 +59,7 @@ pub(super) fn secrets(output: Output, secrets: &[Secret]) -> String {
     if secrets.is_empty() {
         return "no secrets; 'openpact secret set NAME' stores one\n".to_owned();
     }
-    let mut table = Table::new(&["SECRET", "MAY BE USED BY", "STORED", "LAST USED"]);
+    let mut table = Table::new(&["SECRET", "KIND", "MAY BE USED BY", "GOES TO", "STORED", "LAST USED"]);
     for secret in secrets {
         let own = secret.principals.iter().map(Principal::to_string);
         let configured = secret.configured.iter().map(|principal| format!("{principal} (configuration)"));
@@ -67,9 +67,33 @@ pub(super) fn secrets(output: Output, secrets: &[Secret]) -> String {
         let users = if users.is_empty() { "nobody".to_owned() } else { users.join(", ") };
         let stored = if secret.readable { day(secret.updated) } else { "key lost: set it again".to_owned() };
         let used = secret.last_used.map_or_else(|| "never".to_owned(), day);
-        table.row([secret.name.as_str(), &users, &stored, &used]);
+        let hosts: Vec<_> = secret.hosts.iter().map(ToString::to_string).collect();
+        let hosts = if hosts.is_empty() { "as granted".to_owned() } else { hosts.join(", ") };
+        let kind = secret.minting.as_ref().map_or("plain", |minting| &minting.from);
+        table.row([secret.name.as_str(), kind, &users, &hosts, &stored, &used]);
     }
-    table.text(output)
+    let mut text = table.text(output);
+    for secret in secrets {
+        if let Some(minting) = &secret.minting {
+            add(&mut text, format_args!("{}: {}\n", secret.name, minted(output, minting)));
+        }
+    }
+    text
+}
+
+/// How it stands with a secret that the host mints.
+fn minted(output: Output, minting: &Minting) -> String {
+    let at = one_line(&minting.endpoint, 200);
+    let last =
+        minting.last.map_or_else(|| "nothing minted yet".to_owned(), |last| format!("last at {}", day(last)));
+    let next = minting.renew.map_or_else(String::new, |renew| format!(", the next after {}", day(renew)));
+    match &minting.problem {
+        None => format!("minted at {at}; {last}{next}"),
+        Some(why) => {
+            let failed = output.styled("not minted", Style::Red);
+            format!("{failed} at {at}: {}", terminal(why))
+        }
+    }
 }
 
 /// The grants.

@@ -62,6 +62,14 @@ pub struct Filter {
     pub actor: Option<String>,
     /// Only on this subject.
     pub subject: Option<String>,
+    /// Only what ended so.
+    pub verdict: Option<Verdict>,
+    /// Only what happened since.
+    pub since: Option<Timestamp>,
+    /// Only requests that went on in count mode alone.
+    pub would_deny: bool,
+    /// Leave out what says that something is about to begin.
+    pub ended: bool,
     /// With a number: the oldest entries after it. Without: the newest entries.
     pub after: Option<i64>,
     /// Only entries before this number.
@@ -132,10 +140,17 @@ fn page(connection: &Connection, filter: &Filter) -> Result<Vec<Entry>, Error> {
          WHERE number > ?1 AND number < ?2
            AND (?3 IS NULL OR substr(kind, 1, length(?3)) = ?3)
            AND (?4 IS NULL OR actor = ?4) AND (?5 IS NULL OR subject = ?5)
+           AND (?7 IS NULL OR verdict = ?7) AND (?8 IS NULL OR time >= ?8)
+           AND (NOT ?9 OR instr(detail, '\"would_deny\":true') > 0)
+           AND (NOT ?10 OR substr(kind, -6) <> '.begin')
          ORDER BY number {order} LIMIT ?6"
     ))?;
     let (after, before) = (filter.after.unwrap_or(i64::MIN), filter.before.unwrap_or(i64::MAX));
-    let values = params![after, before, filter.kind_prefix, filter.actor, filter.subject, filter.limit];
+    let verdict = filter.verdict.map(chain::verdict_name);
+    let since = filter.since.map(Timestamp::as_microsecond);
+    let Filter { kind_prefix, actor, subject, limit, would_deny, ended, .. } = filter;
+    let values =
+        params![after, before, kind_prefix, actor, subject, limit, verdict, since, would_deny, ended];
     let mut entries = statement.query_map(values, entry)?.collect::<Result<Vec<_>, _>>()?;
     if filter.after.is_none() {
         entries.reverse();

@@ -139,7 +139,17 @@ impl Keys {
 
     /// Writes a new key beside the one in use. It takes over with [`Keys::adopt`], or at the next start if the
     /// database knows it by then: so a crash at any instant leaves a key that fits the database.
+    ///
+    /// # Errors
+    /// When it cannot be written; or when the key in use is itself still where the new one would go, because an
+    /// earlier move to its place failed and fails again: it must not be written over.
     pub(crate) fn prepare(&self, random: &dyn Random) -> Result<Master, Error> {
+        if let Ok(held) = self.master()
+            && let Ok(Some(waiting)) = read(&successor(&self.path))
+            && waiting.check() == held.check()
+        {
+            promote(&self.path)?;
+        }
         let master = Master::generate(random);
         write(&successor(&self.path), &master)?;
         Ok(master)

@@ -36,6 +36,7 @@ mod writer;
 use std::sync::Arc;
 
 use openpact_model::clock::Clock;
+use openpact_model::mint::MintStore;
 use openpact_model::random::Random;
 use openpact_model::secret::SecretSource;
 use rusqlite::{Connection, TransactionBehavior};
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) keys: Arc<Keys>,
     pub(crate) secrets: secret::Cache,
+    pub(crate) uses: secret::Uses,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     /// Names this run of the program.
     pub(crate) run: String,
@@ -87,9 +90,11 @@ impl Store {
         random.fill(&mut run);
         let inner = Inner {
             readers: Readers::start(&path)?,
-            writer: Writer::start(connection, clock, opened.tail)?,
+            writer: Writer::start(connection, Arc::clone(&clock), opened.tail)?,
             keys: Arc::new(opened.keys),
             secrets: opened.secrets,
+            uses: secret::Uses::default(),
+            clock,
             random,
             run: hex::encode(run),
             _directory: directory.clone(),
@@ -103,6 +108,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be closed cleanly. Nothing is lost by that: the next start goes on from the log.
     pub async fn close(&self) -> Result<(), Error> {
+        secret::flush_uses(&self.inner);
         self.inner.readers.close();
         self.inner.writer.close().await
     }
@@ -120,7 +126,12 @@ impl Store {
 
     /// The secrets for those who put them into requests or take them out of answers.
     pub fn secrets(&self) -> Arc<dyn SecretSource> {
-        Arc::new(self.inner.secrets.clone())
+        Arc::new(secret::Source::new(&self.inner))
+    }
+
+    /// Where what the host mints is kept.
+    pub fn mint_store(&self) -> Arc<dyn MintStore> {
+        Arc::new(secret::Vault(Recorder::new(&self.inner)))
     }
 
     /// The audit log.

@@ -1,20 +1,22 @@
 //! Secrets, encrypted at rest with a key derived from the master key, and in memory as snapshots for those crates
 //! that put them into requests or take them out of answers.
 //!
-//! Each value is encrypted by itself (XChaCha20-Poly1305, draft-irtf-cfrg-xchacha-03), with its name and its principals
-//! as associated data: who changes a row in the database can neither give a secret to somebody else nor have one
+//! Each value is encrypted by itself (XChaCha20-Poly1305, draft-irtf-cfrg-xchacha-03), with its name, its principals
+//! and its hosts as associated data: who changes a row in the database can neither give a secret to somebody else nor have one
 //! stand in for another.
 
 mod cipher;
+mod minted;
+mod source;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::principal::Principal;
 use openpact_model::secret::{
-    MAX_VALUE_BYTES, MIN_SCANNED_BYTES, SecretEntry, SecretName, SecretSnapshot, SecretSource, SecretValue,
+    HostPattern, MAX_VALUE_BYTES, MIN_SCANNED_BYTES, SecretEntry, SecretName, SecretSnapshot, SecretValue,
 };
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -28,6 +30,7 @@ use crate::setting;
 use crate::writer::Transaction;
 
 use cipher::Sealed;
+pub(crate) use source::{Cache, Source, Uses, flush_uses};
 
 /// The name of the setting by which the database knows its key.
 pub(crate) const KEY_CHECK: &str = "key-check";
@@ -40,6 +43,10 @@ pub struct Info {
     pub name: SecretName,
     /// Who may have it put into their requests.
     pub principals: Vec<Principal>,
+    /// The hosts that it may be sent to; empty: as far as grants go.
+    pub hosts: Vec<HostPattern>,
+    /// How its value comes about.
+    pub kind: Kind,
     /// When it was first set.
     pub created: Timestamp,
     /// When it was last set.
@@ -48,6 +55,28 @@ pub struct Info {
     pub last_used: Option<Timestamp>,
     /// Whether its value can be decrypted. If not, it must be entered again.
     pub readable: bool,
+}
+
+/// How the value of a secret comes about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Kind {
+    /// It was entered.
+    Plain,
+    /// The host mints it.
+    Minted {
+        /// From what, such as `oauth-refresh`; `minted` where it cannot be decrypted.
+        from: &'static str,
+        /// The address that is asked for tokens; empty where it cannot be decrypted.
+        endpoint: String,
+        /// The special address ranges that this address may be in.
+        private: Vec<String>,
+        /// When a token was last minted.
+        last: Option<Timestamp>,
+        /// From when on another token is needed.
+        renew: Option<Timestamp>,
+        /// Why the last attempt failed, and what to do.
+        problem: Option<String>,
+    },
 }
 
 /// What setting a secret did.
@@ -66,22 +95,16 @@ pub struct Vault(pub(crate) Recorder);
 recording!(Vault);
 
 impl Vault {
-    /// Sets a secret and who may use it; snapshots that are taken after this returns have it.
+    /// Sets a secret, who may use it and where it may go; snapshots that are taken after this returns have it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an empty or too long value, [`Error::KeyLost`], or when the database cannot be written.
-    pub async fn set(
-        &self,
-        name: SecretName,
-        value: SecretValue,
-        principals: Vec<Principal>,
-    ) -> Result<Set, Error> {
-        check_length(&value)?;
-        let warning = warning(value.expose());
+    pub async fn set(&self, name: SecretName, entry: SecretEntry) -> Result<Set, Error> {
+        entry.values().try_for_each(check_length)?;
+        let warning = entry.minted.is_none().then(|| warning(entry.value.expose())).flatten();
         let inner = &self.0.inner;
         let (keys, random, cache) =
             (Arc::clone(&inner.keys), Arc::clone(&inner.random), inner.secrets.clone());
-        let entry = SecretEntry { value, principals };
         let work = move |open: &mut Transaction<'_>| {
             let key = keys.master()?.own(PURPOSE);
             let created = write(open, &name, &cipher::seal(&key, &*random, &name, &entry)?)?;
@@ -100,22 +123,17 @@ impl Vault {
     pub async fn list(&self) -> Result<Vec<Info>, Error> {
         let snapshot = self.0.inner.secrets.snapshot();
         let work = move |connection: &Connection| {
-            let sql = "SELECT name, principals, created, updated, last_used FROM secret ORDER BY name";
+            let sql = "SELECT name, principals, hosts, created, updated, last_used, kind, minted, problem
+                       FROM secret ORDER BY name";
             let mut statement = connection.prepare_cached(sql)?;
-            let info = |row: &rusqlite::Row<'_>| {
-                let name: SecretName = parsed(row, 0)?;
-                Ok(Info {
-                    readable: snapshot.entries.contains_key(&name),
-                    name,
-                    principals: json(row, 1)?,
-                    created: time(row, 2)?,
-                    updated: time(row, 3)?,
-                    last_used: optional_time(row, 4)?,
-                })
-            };
-            Ok(statement.query_map([], info)?.collect::<Result<_, _>>()?)
+            let info = |row: &rusqlite::Row<'_>| info(row, &snapshot);
+            Ok(statement.query_map([], info)?.collect::<Result<Vec<_>, _>>()?)
         };
-        self.0.inner.readers.run(work).await
+        let mut all = self.0.inner.readers.run(work).await?;
+        for info in &mut all {
+            info.last_used = info.last_used.max(self.0.inner.uses.last(&info.name));
+        }
+        Ok(all)
     }
 
     /// Removes a secret; says whether there was one. Snapshots that are taken after this returns lack it.
@@ -123,7 +141,7 @@ impl Vault {
     /// # Errors
     /// When the database cannot be written.
     pub async fn remove(&self, name: &SecretName) -> Result<bool, Error> {
-        let (name, cache) = (name.clone(), self.0.inner.secrets.clone());
+        let (name, forgotten, cache) = (name.clone(), name.clone(), self.0.inner.secrets.clone());
         let work = move |open: &mut Transaction<'_>| {
             let sql = "DELETE FROM secret WHERE name = ?1";
             let removed = open.connection.prepare_cached(sql)?.execute([name.as_str()])? > 0;
@@ -131,43 +149,37 @@ impl Vault {
             open.after_commit(move || cache.change(|entries| drop(entries.remove(&name))));
             Ok((removed, removed))
         };
-        self.0.run(work).await
+        let removed = self.0.run(work).await?;
+        self.0.inner.uses.forget(&forgotten);
+        Ok(removed)
     }
 
-    /// Writes down that a secret was put into a request now.
+    /// Makes a new master key and encrypts every secret anew with it; says how many there are. Keys from
+    /// [`crate::Store::key`] change too. The key before stays in its folder as `master.key.replaced`.
     ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn used(&self, name: &SecretName) -> Result<(), Error> {
-        let name = name.clone();
-        let work = move |open: &mut Transaction<'_>| {
-            let sql = "UPDATE secret SET last_used = ?2 WHERE name = ?1";
-            open.connection.prepare_cached(sql)?.execute(params![name.as_str(), open.now()])?;
-            Ok(())
-        };
-        self.0.inner.writer.run(work).await
-    }
-
-    /// Makes a new master key and encrypts every secret anew with it. Keys from [`crate::Store::key`] change too. The
-    /// key before stays in its folder as `master.key.replaced`.
+    /// The new key lies beside the old one before the transaction that makes it the key of the database, and takes its
+    /// place after it: a program that is killed at any instant finds the one that fits.
     ///
     /// # Errors
     /// [`Error::KeyLost`] where there is no key to decrypt with, or when something cannot be written; the key before
     /// is then still the key.
-    pub async fn rotate(&self) -> Result<(), Error> {
+    pub async fn rotate(&self) -> Result<usize, Error> {
         let inner = &self.0.inner;
         let (keys, random) = (Arc::clone(&inner.keys), Arc::clone(&inner.random));
         let work = move |open: &mut Transaction<'_>| {
             let (old, new) = (keys.master()?.own(PURPOSE), keys.prepare(&*random)?);
-            for (name, sealed) in rows(open.connection)? {
-                let entry = cipher::open(&old, &name, &sealed).ok_or_else(|| unreadable(&name))?;
-                let sealed = cipher::seal(&new.own(PURPOSE), &*random, &name, &entry)?;
+            let all = rows(open.connection)?;
+            for (name, sealed) in &all {
+                let entry = cipher::open(&old, name, sealed).ok_or_else(|| unreadable(name))?;
+                let sealed = cipher::seal(&new.own(PURPOSE), &*random, name, &entry)?;
                 let sql = "UPDATE secret SET nonce = ?2, ciphertext = ?3 WHERE name = ?1";
                 let values = params![name.as_str(), sealed.nonce, sealed.ciphertext];
                 open.connection.prepare_cached(sql)?.execute(values)?;
             }
-            open.record(&Event::new("secret.key.rotate", "admin", "master key", Verdict::Allowed))?;
-            take_over(open, &keys, new)
+            let event = Event::new("secret.key.rotate", "admin", "master key", Verdict::Allowed);
+            open.record(&event.with("secrets", all.len()))?;
+            take_over(open, &keys, new)?;
+            Ok(all.len())
         };
         inner.writer.run(work).await
     }
@@ -196,40 +208,6 @@ impl Vault {
     }
 }
 
-/// The secrets in memory.
-#[derive(Clone, Default)]
-pub(crate) struct Cache(Arc<RwLock<Arc<SecretSnapshot>>>);
-
-impl SecretSource for Cache {
-    fn snapshot(&self) -> Arc<SecretSnapshot> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Cache {
-    /// Decrypts every secret. One that cannot be decrypted is left out: whoever needs it is told that it is not there.
-    pub(crate) fn load(connection: &Connection, master: &Master) -> Result<Self, Error> {
-        let key = master.own(PURPOSE);
-        let mut entries = BTreeMap::new();
-        for (name, sealed) in rows(connection)? {
-            if let Some(entry) = cipher::open(&key, &name, &sealed) {
-                entries.insert(name, entry);
-            } else {
-                tracing::error!(%name, "this secret was changed in the database; enter it again");
-            }
-        }
-        Ok(Self(Arc::new(RwLock::new(Arc::new(SecretSnapshot { generation: 1, entries })))))
-    }
-
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<SecretName, SecretEntry>)) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = SecretSnapshot::clone(&current);
-        next.generation += 1;
-        change(&mut next.entries);
-        *current = Arc::new(next);
-    }
-}
-
 /// Makes `master` the key of the database, in this transaction, and of the program after it.
 fn take_over(open: &mut Transaction<'_>, keys: &Arc<Keys>, master: Master) -> Result<(), Error> {
     let (key, now) = (master.own(SEAL), open.now());
@@ -249,22 +227,56 @@ pub(crate) fn expect_key(connection: &Connection, master: &Master, now: i64) -> 
 fn write(open: &mut Transaction<'_>, name: &SecretName, sealed: &Sealed) -> Result<bool, Error> {
     let sql = "SELECT 1 FROM secret WHERE name = ?1";
     let created = !open.connection.prepare_cached(sql)?.exists([name.as_str()])?;
-    let sql = "INSERT INTO secret VALUES (?1, ?2, ?3, ?4, ?5, ?5, NULL)
+    let sql = "INSERT INTO secret (name, nonce, ciphertext, principals, hosts, kind, created, updated)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
                ON CONFLICT (name) DO UPDATE SET nonce = excluded.nonce, ciphertext = excluded.ciphertext,
-                   principals = excluded.principals, updated = excluded.updated";
-    let values = params![name.as_str(), sealed.nonce, sealed.ciphertext, sealed.principals, open.now()];
+                   principals = excluded.principals, hosts = excluded.hosts, kind = excluded.kind,
+                   updated = excluded.updated, minted = NULL, problem = NULL";
+    let Sealed { nonce, ciphertext, principals, hosts, kind } = sealed;
+    let values = params![name.as_str(), nonce, ciphertext, principals, hosts, kind, open.now()];
     open.connection.prepare_cached(sql)?.execute(values)?;
     Ok(created)
 }
 
 fn rows(connection: &Connection) -> Result<Vec<(SecretName, Sealed)>, Error> {
     let mut statement =
-        connection.prepare_cached("SELECT name, nonce, ciphertext, principals FROM secret")?;
-    let sealed = |row: &rusqlite::Row<'_>| {
-        let (nonce, ciphertext, principals) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok((parsed(row, 0)?, Sealed { nonce, ciphertext, principals }))
-    };
+        connection.prepare_cached("SELECT name, nonce, ciphertext, principals, hosts, kind FROM secret")?;
     Ok(statement.query_map([], sealed)?.collect::<Result<_, _>>()?)
+}
+
+fn sealed(row: &rusqlite::Row<'_>) -> rusqlite::Result<(SecretName, Sealed)> {
+    let (nonce, ciphertext, principals) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let (hosts, kind) = (row.get(4)?, row.get(5)?);
+    Ok((parsed(row, 0)?, Sealed { nonce, ciphertext, principals, hosts, kind }))
+}
+
+fn info(row: &rusqlite::Row<'_>, snapshot: &SecretSnapshot) -> rusqlite::Result<Info> {
+    let name: SecretName = parsed(row, 0)?;
+    let entry = snapshot.entries.get(&name);
+    let stored: String = row.get(6)?;
+    let kind = if stored == cipher::PLAIN {
+        Kind::Plain
+    } else {
+        let minted = entry.and_then(|entry| entry.minted.as_ref());
+        Kind::Minted {
+            from: minted.map_or("minted", |minted| minted.definition.kind()),
+            endpoint: minted.map(|minted| minted.definition.endpoint()).unwrap_or_default(),
+            private: minted.map(|minted| minted.definition.private().to_vec()).unwrap_or_default(),
+            last: optional_time(row, 7)?,
+            renew: minted.and_then(|minted| Some(minted.tokens.last()?.renew)),
+            problem: row.get(8)?,
+        }
+    };
+    Ok(Info {
+        readable: entry.is_some(),
+        name,
+        principals: json(row, 1)?,
+        hosts: json(row, 2)?,
+        kind,
+        created: time(row, 3)?,
+        updated: time(row, 4)?,
+        last_used: optional_time(row, 5)?,
+    })
 }
 
 fn unreadable(name: &SecretName) -> Error {

@@ -129,6 +129,13 @@ impl Writer {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
+    /// Runs `work` in its turn, and nobody waits for it. What fails is logged by `work` itself or lost.
+    pub(crate) fn post(&self, work: impl Fn(&mut Transaction<'_>) -> Result<(), Error> + Send + 'static) {
+        let (reply, _) = oneshot::channel();
+        // A store that was closed takes nothing any more.
+        drop(self.send(Order::Job(Box::new(Task { work, result: None, reply }))));
+    }
+
     /// Finishes everything that was asked for before, moves the log into the database and closes it.
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::clock::SystemClock;
@@ -15,12 +16,14 @@ use openpact_model::id::{CallId, Digest, TurnId};
 use openpact_model::port::AuditSink as _;
 use openpact_model::principal::Principal;
 use openpact_model::random::SystemRandom;
+use openpact_model::secret::{SecretEntry, SecretValue};
 use openpact_store::audit::Filter;
 use openpact_store::journal::Intent;
 use openpact_store::{DataDirectory, Error, Store};
 
 const HOLD: &str = "--child-holds";
 const WRITE: &str = "--child-writes";
+const ROTATE: &str = "--child-rotates";
 const KILLS: usize = 25;
 const WRITERS: usize = 4;
 
@@ -30,11 +33,14 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
         [HOLD, path] => hold(Path::new(path)),
         [WRITE, path] => runtime.block_on(write(Path::new(path))),
+        [ROTATE, path] => runtime.block_on(rotate(Path::new(path))),
         _ => {
             a_second_process_is_refused_until_the_first_is_dead();
             println!("test a_second_process_is_refused_until_the_first_is_dead ... ok");
             runtime.block_on(what_was_acknowledged_survives_a_kill_at_any_moment());
             println!("test what_was_acknowledged_survives_a_kill_at_any_moment ... ok");
+            runtime.block_on(a_master_key_that_is_rotated_survives_a_kill_at_any_moment());
+            println!("test a_master_key_that_is_rotated_survives_a_kill_at_any_moment ... ok");
         }
     }
 }
@@ -107,6 +113,49 @@ async fn write(path: &Path) {
         });
     }
     tasks.join_all().await;
+}
+
+/// Rotates the master key until it is killed, and says when.
+async fn rotate(path: &Path) {
+    let store = open(path);
+    loop {
+        println!("rotating");
+        store.secret_vault().rotate().await.unwrap();
+    }
+}
+
+async fn a_master_key_that_is_rotated_survives_a_kill_at_any_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let value = |number: usize| format!("a secret value with the number {number}");
+    let store = open(folder.path());
+    for number in 0..3 {
+        let entry = SecretEntry::new(SecretValue::new(value(number)), vec![Principal::Runtime]);
+        store.secret_vault().set(format!("S{number}").parse().unwrap(), entry).await.unwrap();
+    }
+    let mut key = store.key("purpose");
+    drop(store);
+    let mut changed = 0;
+    for kill in 0..KILLS {
+        let mut rotating = child(ROTATE, folder.path());
+        let mut lines = BufReader::new(rotating.stdout.take().unwrap()).lines();
+        lines.next().unwrap().unwrap();
+        // Between two syncs of a disk, at another point each time.
+        std::thread::sleep(Duration::from_micros(u64::try_from(kill).unwrap() * 700));
+        rotating.kill().unwrap();
+        rotating.wait().unwrap();
+        let store = open(folder.path());
+        assert!(store.key_problem().is_none(), "kill {kill}: {:?}", store.key_problem());
+        let snapshot = store.secrets().snapshot();
+        for number in 0..3 {
+            let entry = &snapshot.entries[&format!("S{number}").parse().unwrap()];
+            assert_eq!(entry.value.expose(), value(number), "kill {kill}");
+        }
+        let chain = store.audit().verify().await.unwrap();
+        assert_eq!((chain.broken, chain.sealed), (None, true), "kill {kill}");
+        changed += usize::from(store.key("purpose") != key);
+        key = store.key("purpose");
+    }
+    assert!(changed > 0, "the child did rotate");
 }
 
 async fn what_was_acknowledged_survives_a_kill_at_any_moment() {

@@ -65,9 +65,10 @@ impl Basis {
             return (used.is_empty() && reaches(&[]) && door.is_counting()).then_some(matching);
         }
         let snapshot = door.shared.ports.secrets.snapshot();
+        let host = self.url.host_str().unwrap_or_default();
         let holds = |used: &Used| {
             matching.iter().map(|place| &set.grants[*place]).any(|grant| {
-                Used::of(grant).as_ref() == Some(used) && door.secret_of(grant, &snapshot).is_some()
+                Used::of(grant).as_ref() == Some(used) && door.secret_of(grant, &snapshot, host).is_some()
             })
         };
         let allowed = matching.iter().any(|place| reaches(&set.grants[*place].rule.private));

@@ -150,15 +150,16 @@ impl Gate {
     }
 
     fn fill(&self, place: &FramePlace<'_>, value: &mut Value) -> Result<(), Error> {
-        let snapshot = self.door.shared.ports.secrets.snapshot();
-        let (Some(secret), Some(used)) = (self.door.secret_of(place.grant, &snapshot), Used::of(place.grant))
-        else {
+        let secrets = &self.door.shared.ports.secrets;
+        let secret = self.door.secret_of(place.grant, &secrets.snapshot(), &self.host());
+        let (Some(secret), Some(used)) = (secret, Used::of(place.grant)) else {
             let reason = format!("the credential '{}' is not available", place.credential);
             let name = place.grant.secret.as_ref().map_or("a secret", SecretName::as_str);
-            let detail = format!("{name} is not set, or is not bound to {}", self.door.principal());
+            let detail = format!("{name} is not set, or is not bound to {} and {}", self.door.principal(), self.host());
             let admin = Hidden { detail: Some(detail), rule: None };
             return Err(Error::Denied(Denial { reason, admin }));
         };
+        secrets.used(&used.secret);
         self.basis.note(used);
         if let Some(slot) = value.pointer_mut(place.pointer) {
             *slot = Value::String(secret.expose().to_owned());

@@ -63,7 +63,7 @@ impl Door {
         let mut exchange = self.exchange(&hop.method, subject.clone());
         note_request(&mut exchange, &context, &hop);
         let start = Instant::now();
-        let opened = match self.prepare_socket(&context, &hop, options, &mut exchange) {
+        let opened = match self.prepare_socket(&context, &hop, options, &mut exchange).await {
             Ok(ready) => self.open(&context, &hop, ready, start, &mut exchange).await,
             Err(error) => Err(error),
         };
@@ -81,14 +81,14 @@ impl Door {
     }
 
     /// Everything that is judged without the network.
-    fn prepare_socket(
+    async fn prepare_socket(
         &self,
         context: &Context,
         hop: &Hop,
         options: Options,
         exchange: &mut Exchange,
     ) -> Result<Ready, Error> {
-        let passed = self.decide(context, hop, exchange)?;
+        let passed = self.decide(context, hop, exchange).await?;
         handshake::check_log(log::max_level())?;
         let timeout = passed.rule.as_ref().and_then(|rule| rule.timeout);
         let times = Times::new(self.shared.transport.connect, timeout, options);

@@ -63,13 +63,14 @@ impl SecretSource for Vault {
 
 impl Vault {
     pub(crate) fn set(&self, name: &str, value: &str, principals: &[&str]) {
+        let principals = principals.iter().map(|text| text.parse().unwrap()).collect();
+        self.put(name, SecretEntry::new(SecretValue::new(value.to_owned()), principals));
+    }
+
+    pub(crate) fn put(&self, name: &str, entry: SecretEntry) {
         let mut current = self.0.lock().unwrap();
         let mut entries: BTreeMap<_, _> = current.entries.clone();
-        let principals = principals.iter().map(|text| text.parse().unwrap()).collect();
-        entries.insert(
-            name.parse().unwrap(),
-            SecretEntry { value: SecretValue::new(value.to_owned()), principals },
-        );
+        entries.insert(name.parse().unwrap(), entry);
         *current = Arc::new(SecretSnapshot { generation: current.generation + 1, entries });
     }
 }

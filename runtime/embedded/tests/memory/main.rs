@@ -95,7 +95,7 @@ impl SecretSource for Secrets {
     fn snapshot(&self) -> Arc<SecretSnapshot> {
         let (generation, value) = *self.0.lock().unwrap();
         let principals = vec!["component:telegram".parse().unwrap()];
-        let entry = SecretEntry { value: SecretValue::new(value.into()), principals };
+        let entry = SecretEntry::new(SecretValue::new(value.into()), principals);
         Arc::new(SecretSnapshot { generation, entries: [("TELEGRAM_TOKEN".parse().unwrap(), entry)].into() })
     }
 }

@@ -205,7 +205,7 @@ impl SecretSource for Secrets {
         let (generation, value) = self.0.lock().unwrap().clone();
         let principals = ["parrot", "rogue", "dial"].map(|name| format!("component:{name}").parse().unwrap());
         let principals = principals.to_vec();
-        let entry = value.map(|value| SecretEntry { value: SecretValue::new(value), principals });
+        let entry = value.map(|value| SecretEntry::new(SecretValue::new(value), principals));
         let entries = entry.map(|entry| ("TOKEN".parse().unwrap(), entry)).into_iter().collect();
         Arc::new(SecretSnapshot { generation, entries })
     }

@@ -55,7 +55,7 @@ struct Secrets;
 impl SecretSource for Secrets {
     fn snapshot(&self) -> Arc<SecretSnapshot> {
         let principals = vec!["component:fetch".parse().unwrap()];
-        let entry = SecretEntry { value: SecretValue::new(SECRET.into()), principals };
+        let entry = SecretEntry::new(SecretValue::new(SECRET.into()), principals);
         Arc::new(SecretSnapshot { generation: 1, entries: [("TOKEN".parse().unwrap(), entry)].into() })
     }
 }

@@ -1,6 +1,7 @@
 //! The audit log, and everything that somebody with the database but without the key can do to it.
 
 use openpact_model::audit::{Event, Verdict};
+use openpact_model::clock::Clock as _;
 use openpact_model::port::AuditSink as _;
 use openpact_store::audit::{Chain, Filter, MAX_DETAIL_BYTES};
 use openpact_store::{Error, Store};
@@ -352,4 +353,27 @@ async fn a_log_longer_than_one_piece_is_checked_to_its_end() {
     place.tamper("UPDATE audit SET actor = '' WHERE number IN (4096, 4097, 4101)", 3);
     let chain = verify(&store).await;
     assert_eq!((chain.breaks, chain.broken.unwrap().number), (3, 4096));
+}
+
+#[tokio::test]
+async fn a_page_shows_what_ended_how_since_when_and_in_count_mode_alone() {
+    let place = Place::new();
+    let store = place.open();
+    let request = |kind: &str, verdict| Event::new(kind, "component:web", "https://a.example/", verdict);
+    let put = async |event: Event| store.record(event).await.unwrap();
+    put(request("egress.request.begin", Verdict::Allowed).with("would_deny", true)).await;
+    put(request("egress.request", Verdict::Allowed).with("would_deny", true)).await;
+    put(request("egress.request", Verdict::Denied).with("reason", "\"would_deny\":true")).await;
+    place.clock.advance(1_000_000);
+    put(request("egress.request", Verdict::Failed)).await;
+    let numbers = async |filter: Filter| {
+        let filter = Filter { ended: true, limit: 9, ..filter };
+        let page = store.audit().page(filter).await.unwrap();
+        page.iter().map(|entry| entry.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(Filter::default()).await, [2, 3, 4]);
+    assert_eq!(numbers(Filter { would_deny: true, ..Filter::default() }).await, [2]);
+    assert_eq!(numbers(Filter { verdict: Some(Verdict::Denied), ..Filter::default() }).await, [3]);
+    let since = Some(place.clock.now());
+    assert_eq!(numbers(Filter { since, ..Filter::default() }).await, [4]);
 }

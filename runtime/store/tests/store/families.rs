@@ -4,7 +4,7 @@ use openpact_model::audit::{Event, Verdict};
 use openpact_model::clock::Clock as _;
 use openpact_model::id::SessionId;
 use openpact_model::role::Channel;
-use openpact_model::secret::SecretValue;
+use openpact_model::secret::{SecretEntry, SecretValue};
 use openpact_store::audit::{Filter, MAX_DETAIL_BYTES};
 use openpact_store::{Error, publisher, usage};
 use serde_json::json;
@@ -252,7 +252,7 @@ async fn a_change_and_its_record_are_one() {
     settings.clone().recording(event("unset")).remove("a", "b").await.unwrap();
     settings.recording(event("never: unset before")).remove("a", "b").await.unwrap();
     let (name, value) = ("API_KEY".parse().unwrap(), SecretValue::new("a value of some length".into()));
-    vault.clone().recording(event("secret")).set(name, value, vec![]).await.unwrap();
+    vault.clone().recording(event("secret")).set(name, SecretEntry::new(value, vec![])).await.unwrap();
     let name = "API_KEY".parse().unwrap();
     vault.clone().recording(event("no secret")).remove(&name).await.unwrap();
     vault.recording(event("never: no secret before")).remove(&name).await.unwrap();

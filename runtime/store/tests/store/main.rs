@@ -9,5 +9,6 @@ mod durability;
 mod families;
 mod journal;
 mod key_value;
+mod minted;
 mod secrets;
 mod support;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::port::{AuditSink as _, KeyValue as _};
 use openpact_model::principal::Principal;
-use openpact_model::secret::{MAX_VALUE_BYTES, SecretName, SecretValue};
+use openpact_model::secret::{MAX_VALUE_BYTES, SecretEntry, SecretName, SecretValue};
 use openpact_store::secret::Set;
 use openpact_store::{Error, Store};
 
@@ -23,7 +23,10 @@ fn web() -> Principal {
 }
 
 async fn set(store: &Store, secret: &str, value: &str) -> Result<Set, Error> {
-    store.secret_vault().set(name(secret), SecretValue::new(value.into()), vec![web()]).await
+    store
+        .secret_vault()
+        .set(name(secret), SecretEntry::new(SecretValue::new(value.into()), vec![web()]))
+        .await
 }
 
 /// What a snapshot has under that name.
@@ -48,7 +51,7 @@ async fn a_secret_is_set_changed_listed_and_removed() {
     let created = set(&store, "API_KEY", "another value of it").await.unwrap().created;
     assert!(!created);
     set(&store, "OTHER", VALUE).await.unwrap();
-    store.secret_vault().used(&name("OTHER")).await.unwrap();
+    source.used(&name("OTHER"));
     let listed = store.secret_vault().list().await.unwrap();
     assert_eq!(listed.iter().map(|info| info.name.as_str()).collect::<Vec<_>>(), ["API_KEY", "OTHER"]);
     assert!(listed[0].updated > listed[0].created && listed[0].readable);
@@ -101,6 +104,8 @@ async fn a_row_that_was_changed_gives_no_secret_and_leaves_the_others_alone() {
     for change in [
         "UPDATE secret SET principals = '[\"component:evil\"]' WHERE name = 'A'",
         "UPDATE secret SET principals = '[]' WHERE name = 'A'",
+        "UPDATE secret SET hosts = '[\"evil.example\"]' WHERE name = 'A'",
+        "UPDATE secret SET kind = 'minted' WHERE name = 'A'",
         "UPDATE secret SET ciphertext = substr(ciphertext, 2) WHERE name = 'A'",
         "UPDATE secret SET ciphertext = (SELECT ciphertext FROM secret WHERE name = 'B'),
                            nonce = (SELECT nonce FROM secret WHERE name = 'B') WHERE name = 'A'",
