@@ -11,6 +11,10 @@ use openpact_model::secret::SecretName;
 
 use crate::exit;
 
+pub(crate) mod author;
+
+pub(crate) use author::{Key, Revocation};
+
 /// A self-hosted AI assistant whose extensions cannot steal.
 #[derive(Debug, Parser)]
 #[command(name = "openpact", version, after_help = exit::HELP, max_term_width = 110, propagate_version = false)]
@@ -79,6 +83,9 @@ pub(crate) enum Command {
     /// Keys for signing components
     #[command(subcommand)]
     Key(Key),
+    /// Lists by which a publisher takes keys and packages back
+    #[command(subcommand)]
+    Revocation(Revocation),
     /// Who may speak to the assistant, and who asked to
     #[command(subcommand)]
     User(User),
@@ -194,20 +201,10 @@ pub(crate) enum Component {
     },
     /// Make a package out of a built component and its openpact.toml
     Pack(Pack),
+    /// Make a project for a new component: it builds, tests, packs and signs as it is
+    New(author::New),
     /// Sign a package; writes the signature beside it
-    Sign {
-        /// The package, a .wasm file
-        file: PathBuf,
-        /// The secret key that `openpact key generate` or minisign made
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// A file that holds the passphrase of the key, instead of asking for it
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-        /// Replace a signature that is there already
-        #[arg(long)]
-        force: bool,
-    },
+    Sign(author::Sign),
 }
 
 /// `openpact component pack`.
@@ -221,23 +218,6 @@ pub(crate) struct Pack {
     /// Where the package goes [default: NAME.wasm in the current folder]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-}
-
-/// `openpact key`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Key {
-    /// Make a key pair for signing; prints the public key
-    Generate {
-        /// The secret key's file; the public key goes beside it, ending in .pub
-        #[arg(long, short, value_name = "FILE", default_value = "openpact.key")]
-        output: PathBuf,
-        /// Do not encrypt the secret key
-        #[arg(long, conflicts_with = "passphrase_file")]
-        unencrypted: bool,
-        /// A file that holds the passphrase for the key, instead of asking for one
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
 }
 
 /// `openpact user`.
