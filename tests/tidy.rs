@@ -116,6 +116,7 @@ fn allowed_dependencies() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("openpact-model", vec![]),
         ("openpact-bindings", vec![]),
         ("openpact-guest-build", vec![]),
+        ("openpact-template", vec![]),
         ("openpact-store", vec!["model"]),
         ("openpact-packages", vec!["model"]),
         ("openpact-egress", vec!["model"]),
@@ -142,6 +143,7 @@ fn allowed_dependencies() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "health",
                 "control",
                 "lifecycle",
+                "template",
             ],
         ),
     ])

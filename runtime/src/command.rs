@@ -3,8 +3,11 @@
 mod egress;
 mod key;
 mod minting;
+mod new;
 mod package;
 mod passphrase;
+mod revocation;
+mod sign;
 
 use std::io::{self, IsTerminal as _, Read as _};
 
@@ -13,7 +16,7 @@ use openpact_model::secret::MAX_VALUE_BYTES;
 
 use crate::cli::{
     Audit, Command, Component, Config as ConfigCommand, Grant, Key, Mcp, McpClient, McpCommand, Provider,
-    Publisher, Revocation, Secret, User,
+    Publisher, Revocation, Secret, User, author,
 };
 use crate::config::Config;
 use crate::control::lifecycle::Step;
@@ -39,12 +42,20 @@ pub(crate) enum Local {
     Version,
     /// `openpact key generate`.
     Generate(key::Generate),
+    /// `openpact key rotate`.
+    Rotate(author::Rotate),
+    /// `openpact revocation make`.
+    Revoke(author::Revoke),
+    /// `openpact revocation show`.
+    ShowRevocation(std::path::PathBuf),
+    /// `openpact component new`.
+    New(author::New),
     /// `openpact component inspect`.
     Inspect(std::path::PathBuf),
     /// `openpact component pack`.
     Pack(crate::cli::Pack),
     /// `openpact component sign`.
-    Sign(package::Sign),
+    Sign(author::Sign),
     /// `openpact component verify --key`.
     Verify(Verify),
 }
@@ -87,6 +98,9 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
         Command::Key(Key::Generate { output, unencrypted, passphrase_file }) => {
             Ok(Plan::Local(Local::Generate(key::Generate { output, unencrypted, passphrase_file })))
         }
+        Command::Key(Key::Rotate(rotate)) => Ok(Plan::Local(Local::Rotate(rotate))),
+        Command::Revocation(Revocation::Make(revoke)) => Ok(Plan::Local(Local::Revoke(revoke))),
+        Command::Revocation(Revocation::Show { file }) => Ok(Plan::Local(Local::ShowRevocation(file))),
         Command::User(User::List) => ask(Request::Users),
         Command::User(User::Accept { code, role, name }) => ask(Request::UserAccept { code, role, name }),
         Command::User(User::Deny { code }) => ask(Request::UserDeny { code }),
@@ -210,9 +224,8 @@ fn component(command: Component) -> Result<Plan, Failure> {
         }
         Component::Inspect { file } => Plan::Local(Local::Inspect(file)),
         Component::Pack(pack) => Plan::Local(Local::Pack(pack)),
-        Component::Sign { file, key, passphrase_file, force } => {
-            Plan::Local(Local::Sign(package::Sign { file, key, passphrase_file, force }))
-        }
+        Component::New(new) => Plan::Local(Local::New(new)),
+        Component::Sign(sign) => Plan::Local(Local::Sign(sign)),
         Component::Verify { file, signature, key } => {
             let key = key.map(|key| package::public_key(&key)).transpose()?;
             let alone = key.is_some();
@@ -248,7 +261,11 @@ impl Local {
             Self::Generate(generate) => generate.run(output),
             Self::Inspect(file) => package::inspect(&file, output),
             Self::Pack(pack) => package::pack(pack, output).await,
-            Self::Sign(sign) => sign.run(output),
+            Self::Rotate(rotate) => key::rotate(&rotate, output),
+            Self::Revoke(revoke) => revocation::make(&revoke, output),
+            Self::ShowRevocation(file) => revocation::show(&file, output),
+            Self::New(new) => new::run(&new, output),
+            Self::Sign(sign) => sign::run(&sign, output),
             Self::Verify(verify) => verify.run(Reply::Publishers(Vec::new()), output),
         }
     }

@@ -36,12 +36,12 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refusal> {
     let manifest = component
         .manifest()
         .and_then(|section| Ok(Manifest::from_packed(section.ok_or(Refusal::NoManifest)?)?));
-    let mut checks = vec![interface::check_ours(&component.exports)];
+    let mut checks = vec![interface::check_ours(&component)];
     let mut warnings = vec![];
     match &manifest {
         Err(refusal) => checks.push(Err(refusal.clone())),
         Ok(manifest) => {
-            checks.push(interface::check_world(manifest, &component.exports));
+            checks.push(interface::check_world(manifest, &component));
             checks.push(interface::check_imports(manifest, &component.imports));
             warnings = interface::unbacked(manifest, &component.imports);
         }

@@ -4,7 +4,7 @@ use semver::Version;
 
 use crate::manifest::{Kind, Manifest};
 use crate::refusal::Refusal;
-use crate::structure::Item;
+use crate::structure::{Component, Item};
 
 /// The WASI packages that every toolchain links and that give nothing by themselves: files need a mount, the
 /// environment and the arguments are empty, and there is no network behind the sockets.
@@ -34,6 +34,7 @@ impl<'a> Interface<'a> {
             && self.version.major == 0
             && self.version.minor == minor
             && self.version.pre.is_empty()
+            && self.version.build.is_empty()
     }
 }
 
@@ -50,19 +51,52 @@ pub(crate) fn kinds(exports: &[Item<'_>]) -> Vec<Kind> {
     exports.iter().filter_map(kind).collect()
 }
 
-/// Refuses a component that is none of ours.
-pub(crate) fn check_ours(exports: &[Item<'_>]) -> Result<(), Refusal> {
-    if kinds(exports).is_empty() {
-        return Err(Refusal::NotOurs { exports: listed(exports) });
+/// Refuses a component that is none of ours, and says what it is.
+pub(crate) fn check_ours(component: &Component<'_>) -> Result<(), Refusal> {
+    if kinds(&component.exports).is_empty() {
+        let (what, exports) = (foreign(component), listed(&component.exports));
+        return Err(Refusal::NotOurs { what, exports });
     }
     Ok(())
 }
 
+/// What a component is that is none of ours, by the names that other hosts look for.
+fn foreign(component: &Component<'_>) -> &'static str {
+    let exports = &component.exports;
+    let exported = |names: &[&str]| exports.iter().any(|item| names.contains(&path(item.name)));
+    let of = |packages: &[&str]| {
+        let mut items = exports.iter().chain(&component.imports);
+        items.any(|item| packages.iter().any(|package| item.name.starts_with(package)))
+    };
+    if exported(&["openpact:tool/tools", "openpact:chat/adapter"]) {
+        "made for another version of OpenPact"
+    } else if of(&["fermyon:spin", "spin:", "spinframework:"]) {
+        "a Spin application"
+    } else if of(&["wasmcp:", "wasi:mcp", "mcp:"]) {
+        "a part of an MCP server of another host"
+    } else if exported(&["wasi:http/incoming-handler", "wasi:http/handler"]) {
+        "an HTTP server (wasi:http/proxy)"
+    } else if exported(&["wasi:cli/run"]) {
+        "a command-line program (wasi:cli/command)"
+    } else if exports.iter().any(|item| item.is_function) {
+        "a set of plain functions, as Wassette serves them over MCP"
+    } else if exports.is_empty() {
+        "a component that offers nothing"
+    } else {
+        "made for another host, or a library for other components"
+    }
+}
+
+/// The name of an interface without its version.
+fn path(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(path, _)| path)
+}
+
 /// Refuses a component that is not what its manifest says, or more than that.
-pub(crate) fn check_world(manifest: &Manifest, exports: &[Item<'_>]) -> Result<(), Refusal> {
-    check_ours(exports)?;
-    if kinds(exports) != [manifest.kind] {
-        return Err(Refusal::WorldMismatch { kind: manifest.kind, exports: listed(exports) });
+pub(crate) fn check_world(manifest: &Manifest, component: &Component<'_>) -> Result<(), Refusal> {
+    check_ours(component)?;
+    if kinds(&component.exports) != [manifest.kind] {
+        return Err(Refusal::WorldMismatch { kind: manifest.kind, exports: listed(&component.exports) });
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::signature;
 
 /// The longest password of a secret key in bytes (the stock tool takes no longer one).
 const MAX_PASSWORD_BYTES: usize = 1024;
@@ -126,9 +127,37 @@ impl PublicKey {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (algorithm, rest) = bytes.split_first_chunk::<2>()?;
         let (id, point) = rest.split_first_chunk::<8>()?;
-        let point = point.try_into().ok()?;
-        (*algorithm == ALGORITHM).then_some(Self { id: KeyId(*id), point })
+        let point: [u8; 32] = point.try_into().ok()?;
+        (*algorithm == ALGORITHM && !is_weak(point)).then_some(Self { id: KeyId(*id), point })
     }
+}
+
+/// The points of small order of the curve, in every encoding, without the bit of their sign (as listed in libsodium,
+/// `ge25519_has_small_order`). The signature library refuses only two of them.
+const WEAK: [[u8; 32]; 7] = {
+    let mut weak = [[0; 32], [0; 32], EIGHTH, OTHER_EIGHTH, [0xff; 32], [0xff; 32], [0xff; 32]];
+    weak[1][0] = 1;
+    let mut high = 0;
+    while high < 3 {
+        weak[4 + high][0] = [0xec, 0xed, 0xee][high];
+        weak[4 + high][31] = 0x7f;
+        high += 1;
+    }
+    weak
+};
+const EIGHTH: [u8; 32] = [
+    0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+    0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+];
+const OTHER_EIGHTH: [u8; 32] = [
+    0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+    0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+];
+
+/// Whether everybody can sign for this key, without any secret: there is none behind it.
+fn is_weak(mut point: [u8; 32]) -> bool {
+    point[31] &= 0x7f;
+    WEAK.contains(&point)
 }
 
 const NOT_A_PUBLIC_KEY: Error = Error::NotAKey {
@@ -195,7 +224,8 @@ impl SecretKey {
     /// # Errors
     /// When it is no secret key, or the password is missing, wrong or not needed.
     pub fn read(file: &str, password: Option<&str>) -> Result<Self, Error> {
-        let encrypted = is_encrypted(file)?;
+        let encoded = decoded(file)?;
+        let encrypted = is_encrypted(&encoded)?;
         // The library would ask on the terminal where the password is missing, and would not say which case it is.
         let file = SecretKeyBox::from(file.to_owned());
         match (encrypted, password) {
@@ -206,8 +236,19 @@ impl SecretKey {
                 let key = file.into_secret_key(Some(password.to_owned()));
                 key.map(Self).map_err(|_| Error::WrongPassword)
             }
+            (false, None) if has_no_checksum(&encoded) => Self::read_unchecked(&encoded),
             (false, None) => file.into_unencrypted_secret_key().map(Self).map_err(|_| NOT_A_SECRET_KEY),
         }
+    }
+
+    /// The stock tool (0.11) leaves the checksum out of a key without a password. Whether it is damaged shows all the
+    /// same: then its halves do not fit each other.
+    fn read_unchecked(encoded: &[u8]) -> Result<Self, Error> {
+        let key = Self(minisign::SecretKey::from_bytes(encoded).map_err(|_| NOT_A_SECRET_KEY)?);
+        let probe = b"probe";
+        let fits = signature::make(probe, &key)
+            .is_ok_and(|signature| key.public().is_ok_and(|public| signature.is_by(&public, probe)));
+        if fits { Ok(key) } else { Err(NOT_A_SECRET_KEY) }
     }
 
     /// The public half.
@@ -274,17 +315,29 @@ const NOT_A_SECRET_KEY: Error = Error::NotAKey {
 /// The bytes of a secret key: algorithms, salt, two limits, number, key, checksum.
 const SECRET_KEY_BYTES: usize = 2 + 2 + 2 + 32 + 8 + 8 + 8 + 64 + 32;
 
-fn is_encrypted(file: &str) -> Result<bool, Error> {
+/// How many of them are the checksum, at the end.
+const CHECKSUM_BYTES: usize = 32;
+
+/// The bytes of a secret key file, whatever they are but for their number.
+fn decoded(file: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     let line = file.lines().nth(1).ok_or(NOT_A_SECRET_KEY)?;
     let bytes = Zeroizing::new(BASE64.decode(line).map_err(|_| NOT_A_SECRET_KEY)?);
     if bytes.len() != SECRET_KEY_BYTES || !bytes.starts_with(&ALGORITHM) {
         return Err(NOT_A_SECRET_KEY);
     }
+    Ok(bytes)
+}
+
+fn is_encrypted(bytes: &[u8]) -> Result<bool, Error> {
     match &bytes[2..4] {
         b"Sc" => Ok(true),
         [0, 0] => Ok(false),
         _ => Err(NOT_A_SECRET_KEY),
     }
+}
+
+fn has_no_checksum(bytes: &[u8]) -> bool {
+    bytes[SECRET_KEY_BYTES - CHECKSUM_BYTES..].iter().all(|byte| *byte == 0)
 }
 
 fn check_password(password: &str) -> Result<(), Error> {
@@ -341,6 +394,48 @@ mod tests {
         let longer = format!("{good}AAAA");
         for bad in ["", "RWQ", &good[..55], two.as_str(), other_algorithm.as_str(), longer.as_str()] {
             assert!(bad.parse::<PublicKey>().is_err(), "'{bad}' must be refused");
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_stock_tool_without_a_checksum_reads_unless_it_is_damaged() {
+        let key = SecretKey::generate().unwrap();
+        let mut bytes = key.0.to_bytes();
+        bytes[SECRET_KEY_BYTES - CHECKSUM_BYTES..].fill(0);
+        let file = |bytes: &[u8]| format!("untrusted comment: x\n{}\n", BASE64.encode(bytes));
+        let read = SecretKey::read(&file(&bytes), None).unwrap();
+        assert_eq!(read.public().unwrap(), key.public().unwrap());
+        for at in 62..SECRET_KEY_BYTES - CHECKSUM_BYTES {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            assert!(SecretKey::read(&file(&damaged), None).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_key_for_which_everybody_can_sign_is_no_key() {
+        // A point of order 2: with the signature (identity, 0) every second text is signed, without any secret.
+        let raw = [&ALGORITHM[..], &[7; 8], &WEAK[4]].concat();
+        let weak = minisign::PublicKey::from_bytes(&raw).unwrap();
+        let mut nothing = [0; 64];
+        nothing[0] = 1;
+        let first = BASE64.encode([&b"ED"[..], &[7; 8], &nothing].concat());
+        let forged = (0..64).any(|number| {
+            let text = format!(
+                "untrusted comment: x\n{first}\ntrusted comment: {number}\n{}\n",
+                BASE64.encode(nothing)
+            );
+            let parsed = minisign::SignatureBox::from_string(&text).unwrap();
+            let bytes = std::io::Cursor::new(format!("malware {number}"));
+            minisign::verify(&weak, &parsed, bytes, true, false, false).is_ok()
+        });
+        assert!(forged, "the library accepts such a key");
+        for mut point in WEAK {
+            for sign in [0, 0x80] {
+                point[31] = point[31] & 0x7f | sign;
+                let text = BASE64.encode([&ALGORITHM[..], &[7; 8], &point].concat());
+                assert!(text.parse::<PublicKey>().is_err(), "{text}");
+            }
         }
     }
 

@@ -21,9 +21,9 @@ pub fn pack(wasm: &[u8], source: &str, tools: Vec<ToolSpec>) -> Result<Vec<u8>, 
     if !matches!(component.manifest(), Ok(None)) {
         return Err(Error::AlreadyPacked);
     }
-    interface::check_ours(&component.exports)?;
+    interface::check_ours(&component)?;
     let manifest = Manifest::from_source(source, tools)?;
-    interface::check_world(&manifest, &component.exports)?;
+    interface::check_world(&manifest, &component)?;
     interface::check_imports(&manifest, &component.imports)?;
     let text = manifest.to_text()?;
     let mut packed = wasm.to_vec();

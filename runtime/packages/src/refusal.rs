@@ -111,10 +111,12 @@ pub enum Refusal {
     },
     /// A component for something else.
     #[error(
-        "the component is not made for OpenPact: it exports {exports}, but neither openpact:tool/tools nor \
+        "this is {what}, and not a component for OpenPact: it exports {exports}, but neither openpact:tool/tools nor \
              openpact:chat/adapter in a version that this program knows (0.1)"
     )]
     NotOurs {
+        /// What it is instead.
+        what: &'static str,
         /// What it exports, for people.
         exports: String,
     },

@@ -16,6 +16,9 @@ pub const MANIFEST_SECTION: &str = "openpact:manifest";
 /// The largest package in bytes.
 pub const MAX_PACKAGE_BYTES: usize = 64 * 1024 * 1024;
 
+/// The most imports, and the most exports, of a component. Each is one interface, and every one is shown to an admin.
+pub(crate) const MAX_ITEMS: usize = 1_000;
+
 /// `\0asm`, and the version and layer of a component and of a core module.
 const MAGIC: &[u8] = b"\0asm";
 const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
@@ -52,6 +55,8 @@ pub(crate) struct Item<'a> {
     pub(crate) name: &'a str,
     /// Whether it is an instance, as every interface is.
     pub(crate) is_instance: bool,
+    /// Whether it is a function.
+    pub(crate) is_function: bool,
 }
 
 /// One section at the top level.
@@ -68,7 +73,12 @@ impl<'a> Component<'a> {
         Validator::new_with_features(FEATURES).validate_all(bytes).map_err(|error| invalid(&error))?;
         let mut component = Self { imports: vec![], exports: vec![], manifests: vec![] };
         for section in sections(bytes) {
-            component.add(&section?).map_err(|error| invalid(&error))?;
+            let section = section?;
+            component.add(&section).map_err(|error| invalid(&error))?;
+            if component.imports.len().max(component.exports.len()) > MAX_ITEMS {
+                let why = format!("it imports or exports more than {MAX_ITEMS} items");
+                return Err(Refusal::Invalid { offset: section.offset as u64, why });
+            }
         }
         Ok(component)
     }
@@ -102,14 +112,16 @@ impl<'a> Component<'a> {
                 for import in ComponentImportSectionReader::new(reader)? {
                     let import = import?;
                     let is_instance = matches!(import.ty, ComponentTypeRef::Instance(_));
-                    self.imports.push(Item { name: import.name.name, is_instance });
+                    let is_function = matches!(import.ty, ComponentTypeRef::Func(_));
+                    self.imports.push(Item { name: import.name.name, is_instance, is_function });
                 }
             }
             EXPORTS => {
                 for export in ComponentExportSectionReader::new(reader)? {
                     let export = export?;
                     let is_instance = export.kind == ComponentExternalKind::Instance;
-                    self.exports.push(Item { name: export.name.name, is_instance });
+                    let is_function = export.kind == ComponentExternalKind::Func;
+                    self.exports.push(Item { name: export.name.name, is_instance, is_function });
                 }
             }
             _ => {}

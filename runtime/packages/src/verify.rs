@@ -103,10 +103,10 @@ pub fn verify(
         return Err(Refusal::RevokedDigest { digest });
     }
     let component = Component::read(&bytes)?;
-    interface::check_ours(&component.exports)?;
+    interface::check_ours(&component)?;
     let manifest = Manifest::from_packed(component.manifest()?.ok_or(Refusal::NoManifest)?)?;
     let publisher = signer.publisher(&manifest)?.name.clone();
-    interface::check_world(&manifest, &component.exports)?;
+    interface::check_world(&manifest, &component)?;
     interface::check_imports(&manifest, &component.imports)?;
     let (imports, exports) = (component.import_names(), component.export_names());
     Ok(Verified { digest, manifest, publisher, key: signer.key, imports, exports, bytes })

@@ -1,14 +1,17 @@
-//! `openpact key generate`.
+//! `openpact key`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use openpact_packages::key;
+use openpact_packages::{self as packages, key, rotation};
 use serde_json::json;
 
-use super::passphrase;
+use super::package::public_key;
+use super::revocation::today;
+use super::{passphrase, sign};
+use crate::cli::author::Rotate;
 use crate::exit::{Code, Failure};
 use crate::present::{Output, print};
 
@@ -61,8 +64,34 @@ impl Generate {
     }
 }
 
+/// `openpact key rotate`.
+///
+/// # Errors
+/// When a key cannot be read, or the rotation would be refused everywhere.
+pub(super) fn rotate(rotate: &Rotate, output: Output) -> Result<(), Failure> {
+    let new: key::PublicKey = public_key(&rotate.new)?.parse().map_err(Failure::failed::<packages::Error>)?;
+    let old = sign::secret_key(&rotate.old, rotate.passphrase_file.as_deref())?;
+    let date = rotate.date.unwrap_or_else(today);
+    let text = rotation::make(&rotate.publisher, rotate.number, date, &old, &new)
+        .map_err(|error| Failure::of(Code::Failed, &error))?;
+    write(&rotate.output, &text, 0o644)?;
+    let said = rotation::read(text.as_bytes()).map_err(Failure::failed)?;
+    if output.json {
+        crate::present::value(&said);
+        return Ok(());
+    }
+    print(&format!(
+        "{} says for '{}' that the key {} is to count beside {}; each admin has to confirm it\n",
+        rotate.output.display(),
+        said.publisher,
+        said.new.id(),
+        said.old.id()
+    ));
+    Ok(())
+}
+
 /// Makes a new file; never writes over one.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = open.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
     written.map_err(|error: io::Error| {

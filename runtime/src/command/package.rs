@@ -11,25 +11,15 @@ use openpact_model::port::{KeyValue, KeyValueWrite, PortError};
 use openpact_model::principal::Principal;
 use openpact_model::random::SystemRandom;
 use openpact_packages as packages;
-use packages::key::{PublicKey, SecretKey};
+use packages::key::PublicKey;
 use packages::{MAX_PACKAGE_BYTES, Trust};
 use serde_json::json;
 
-use super::passphrase;
 use crate::app::trust;
 use crate::cli::Pack;
 use crate::control::Reply;
 use crate::exit::{Code, Failure, chain};
 use crate::present::{self, Output, print};
-
-/// `openpact component sign`.
-pub(crate) struct Sign {
-    pub(super) file: PathBuf,
-    pub(super) key: PathBuf,
-    pub(super) passphrase_file: Option<PathBuf>,
-    /// Whether a signature that is there is replaced.
-    pub(super) force: bool,
-}
 
 /// `openpact component verify`.
 pub(crate) struct Verify {
@@ -102,50 +92,6 @@ pub(super) async fn pack(pack: Pack, output: Output) -> Result<(), Failure> {
     print(&present::inspection(output, &target, &inspection));
     print(&format!("\nsign it with: openpact component sign {} --key FILE\n", target.display()));
     Ok(())
-}
-
-impl Sign {
-    pub(super) fn run(self, output: Output) -> Result<(), Failure> {
-        let bytes = read(&self.file)?;
-        let inspection = packages::inspect(&bytes).map_err(|refusal| refused(&self.file, &refusal))?;
-        if let Some(why) = inspection.refusals.first() {
-            let message = format!(
-                "{} would be refused wherever it is installed, so it is not signed: {why}",
-                self.file.display()
-            );
-            return Err(Failure::new(Code::Refused, message));
-        }
-        let target = beside(&self.file);
-        if !self.force && target.exists() {
-            let message = format!("{} is there already; '--force' replaces it", target.display());
-            return Err(Failure::new(Code::Failed, message));
-        }
-        let text = crate::file::read_text(&self.key)
-            .map_err(Failure::doing(format!("the key {} cannot be read", self.key.display())))?;
-        let key = self.secret_key(&text)?;
-        let signature = packages::sign(&bytes, &key).map_err(Failure::failed)?;
-        write(&target, signature.as_bytes())?;
-        let id = key.public().map_err(Failure::failed)?.id().to_string();
-        if output.json {
-            present::value(&json!({ "signature": target, "key_id": id, "digest": inspection.digest }));
-        } else {
-            print(&format!("{} signs {} with the key {id}\n", target.display(), self.file.display()));
-        }
-        Ok(())
-    }
-
-    fn secret_key(&self, text: &str) -> Result<SecretKey, Failure> {
-        let wrong = |error: packages::Error| {
-            Failure::new(Code::Failed, format!("{}: {}", self.key.display(), chain(&error)))
-        };
-        match SecretKey::read(text, None) {
-            Err(packages::Error::PasswordMissing) => {
-                let passphrase = passphrase::existing(self.passphrase_file.as_deref())?;
-                SecretKey::read(text, Some(passphrase.0.as_str())).map_err(wrong)
-            }
-            other => other.map_err(wrong),
-        }
-    }
 }
 
 impl Verify {
@@ -308,13 +254,13 @@ impl KeyValue for NothingStored {
 }
 
 /// The file of the signature: the package's name with `.minisig` behind it.
-fn beside(file: &Path) -> PathBuf {
+pub(super) fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".minisig");
     name.into()
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let wrong = || Failure::doing(format!("{} cannot be read", file.display()));
     let size = std::fs::metadata(file).map_err(wrong())?.len();
     let most = u64::try_from(MAX_PACKAGE_BYTES).unwrap_or(u64::MAX);
@@ -325,7 +271,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Writes beside the target first, so that a file is whole or not there.
-fn write(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut name = target.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
@@ -333,7 +279,7 @@ fn write(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(Failure::doing(format!("{} cannot be written", target.display())))
 }
 
-fn refused(file: &Path, refusal: &packages::Refusal) -> Failure {
+pub(super) fn refused(file: &Path, refusal: &packages::Refusal) -> Failure {
     Failure::new(Code::Refused, format!("{}: {}", file.display(), chain(refusal)))
 }
 

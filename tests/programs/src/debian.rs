@@ -17,14 +17,27 @@ use std::sync::OnceLock;
 /// Where it cannot be had and `CI` is set.
 pub fn promtool() -> Option<PathBuf> {
     static UNPACKED: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = UNPACKED.get_or_init(|| match program("prometheus", "usr/bin/promtool") {
+    UNPACKED.get_or_init(|| found("prometheus", "usr/bin/promtool")).clone()
+}
+
+/// `minisign`, the stock tool that signs files; otherwise as [`promtool`]. It needs the system's libsodium.
+///
+/// # Panics
+///
+/// As [`promtool`].
+pub fn minisign() -> Option<PathBuf> {
+    static UNPACKED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    UNPACKED.get_or_init(|| found("minisign", "usr/bin/minisign")).clone()
+}
+
+fn found(package: &str, file: &str) -> Option<PathBuf> {
+    match program(package, file) {
         Ok(path) => Some(path),
         Err(why) => {
-            crate::missing("promtool", why);
+            crate::missing(package, why);
             None
         }
-    });
-    found.clone()
+    }
 }
 
 /// A file of a package.
@@ -79,9 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn promtool_runs() {
-        let Some(promtool) = promtool() else { return };
-        let output = Command::new(promtool).arg("--version").output().expect("it starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fn they_run() {
+        for (program, version) in [(promtool(), "--version"), (minisign(), "-v")] {
+            let Some(program) = program else { continue };
+            let output = Command::new(program).arg(version).output().expect("it starts");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }

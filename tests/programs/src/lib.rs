@@ -6,7 +6,7 @@
 mod debian;
 mod node;
 
-pub use debian::promtool;
+pub use debian::{minisign, promtool};
 pub use node::{Npm, npm};
 
 use std::env;

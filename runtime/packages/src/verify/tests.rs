@@ -306,6 +306,142 @@ fn an_interface_name_on_something_else_is_no_interface() {
     assert!(matches!(refusal(bytes), Refusal::NotOurs { .. }));
 }
 
+/// A LEB128 number in five bytes, whatever its value.
+fn padded(number: usize) -> Vec<u8> {
+    let number = u32::try_from(number).unwrap();
+    let mut bytes: Vec<_> = (0..5).map(|at| ((number >> (7 * at)) & 0x7f) as u8 | 0x80).collect();
+    bytes[4] &= 0x7f;
+    bytes
+}
+
+/// A custom section with padded lengths.
+fn padded_section(name: &str, text: &str) -> Vec<u8> {
+    let payload = [&padded(name.len())[..], name.as_bytes(), text.as_bytes()].concat();
+    [&[0][..], &padded(payload.len()), &payload].concat()
+}
+
+#[test]
+fn a_manifest_with_padded_lengths_is_one_as_others_are() {
+    let padded = padded_section(MANIFEST_SECTION, &manifest_text(SOURCE));
+    let alone = [tool_component(), padded.clone()].concat();
+    let key = SecretKey::generate().unwrap();
+    let signature = sign(&alone, &key).unwrap();
+    assert_eq!(verify(alone, &signature, &trust(&key)).unwrap().manifest().name.as_str(), "web");
+    // So it cannot hide beside another one, before it or behind it, whatever it says.
+    let evil = padded_section(MANIFEST_SECTION, "");
+    assert_eq!(refusal([package(), padded].concat()), Refusal::TwoManifests);
+    assert_eq!(refusal([package(), evil.clone()].concat()), Refusal::TwoManifests);
+    let whole = package();
+    let (head, rest) = whole.split_at(8);
+    assert_eq!(refusal([head, &evil, rest].concat()), Refusal::TwoManifests);
+    assert!(matches!(
+        pack(&[tool_component(), evil].concat(), SOURCE, vec![]),
+        Err(crate::Error::AlreadyPacked)
+    ));
+}
+
+#[test]
+fn lengths_that_are_too_long_are_invalid() {
+    for overlong in [&[0xff, 0xff, 0xff, 0xff, 0x7f][..], &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00]] {
+        let section = [&[0][..], overlong, b"x"].concat();
+        let refusal = refusal([package(), section].concat());
+        assert!(matches!(refusal, Refusal::Invalid { .. }), "{refusal:?}");
+        // As the length of a name within its section.
+        let payload = [overlong, b"openpact:manifest"].concat();
+        let section = [&[0, u8::try_from(payload.len()).unwrap()][..], &payload].concat();
+        let refusal = self::refusal([package(), section].concat());
+        assert!(matches!(refusal, Refusal::Invalid { .. }), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_second_name_for_an_import_is_refused() {
+    let tools = "(instance $i) (export \"openpact:tool/tools@0.1.0\" (instance $i))";
+    for import in [
+        "(import \"log\" (implements \"wasi:http/types@0.2.3\") (instance))",
+        "(import \"openpact:host/log@0.1.0\" (external-id \"wasi:http/types@0.2.3\") (instance))",
+    ] {
+        let wasm = wat::parse_str(format!("(component {import} {tools})")).unwrap();
+        let refusal = refusal(packed_by_hand(&wasm, &manifest_text(SOURCE)));
+        assert!(matches!(refusal, Refusal::Invalid { .. }), "{import}: {refusal:?}");
+    }
+}
+
+#[test]
+fn an_export_counts_by_its_own_name() {
+    // An imported interface that is passed on as another one is what it is exported as, and still an import.
+    let wat = "(component (import \"openpact:host/kv@0.1.0\" (instance $kv)) \
+               (export \"openpact:tool/tools@0.1.0\" (instance $kv)))";
+    let refusal = refusal(packed_by_hand(&wat::parse_str(wat).unwrap(), &manifest_text(SOURCE)));
+    assert!(matches!(refusal, Refusal::UnrequestedImport { .. }), "{refusal:?}");
+    // What an inner component imports is not the package's, until the outer one has to bring it.
+    let wat = "(component (component (import \"wasi:http/types@0.2.3\" (instance))) (instance $i) \
+               (export \"openpact:tool/tools@0.1.0\" (instance $i)))";
+    let bytes = packed_by_hand(&wat::parse_str(wat).unwrap(), &manifest_text(SOURCE));
+    let key = SecretKey::generate().unwrap();
+    let signature = sign(&bytes, &key).unwrap();
+    assert_eq!(verify(bytes, &signature, &trust(&key)).unwrap().imports(), Vec::<String>::new());
+}
+
+#[test]
+fn imports_and_exports_are_counted() {
+    let many = |count: usize| {
+        let names = (1..count).map(|number| format!("(export \"f{number}\" (func $f))"));
+        let text = format!(
+            "(component (core module $m (func (export \"f\"))) (core instance $m (instantiate $m)) \
+             (func $f (canon lift (core func $m \"f\"))) (instance $i) \
+             (export \"openpact:tool/tools@0.1.0\" (instance $i)) {})",
+            names.collect::<Vec<_>>().join(" ")
+        );
+        packed_by_hand(&wat::parse_str(text).unwrap(), &manifest_text(SOURCE))
+    };
+    let key = SecretKey::generate().unwrap();
+    let bytes = many(1_000);
+    let signature = sign(&bytes, &key).unwrap();
+    verify(bytes, &signature, &trust(&key)).unwrap();
+    let refusal = refusal(many(1_001));
+    assert!(matches!(refusal, Refusal::Invalid { .. }), "{refusal:?}");
+    assert!(refusal.to_string().contains("more than 1000"), "{refusal}");
+}
+
+#[test]
+fn a_component_of_another_ecosystem_is_told_what_it_is() {
+    let check = |wasm: &[u8], expected: &str| {
+        let refusal = refusal(packed_by_hand(wasm, &manifest_text(SOURCE)));
+        assert_eq!(refusal.code(), "not-ours");
+        assert!(refusal.to_string().contains(expected), "'{refusal}' must contain '{expected}'");
+        // Also before it is packed, and where nobody signed it.
+        let inspection = crate::inspect(wasm).unwrap();
+        assert!(inspection.refusals[0].contains(expected), "{:?}", inspection.refusals);
+    };
+    check(&component(&[], &["wasi:cli/run@0.2.3"]), "a command-line program (wasi:cli/command)");
+    check(&component(&[], &["wasi:cli/run@0.3.0"]), "a command-line program");
+    check(&component(&[], &["wasi:http/incoming-handler@0.2.3"]), "an HTTP server (wasi:http/proxy)");
+    check(&component(&[], &["wasi:http/handler@0.3.0"]), "an HTTP server");
+    check(
+        &component(&["fermyon:spin/key-value@2.0.0"], &["wasi:http/incoming-handler@0.2.3"]),
+        "a Spin application",
+    );
+    check(&component(&[], &["fermyon:spin/inbound-redis@2.0.0"]), "a Spin application");
+    check(&component(&[], &["wasmcp:mcp/tools@0.1.0"]), "an MCP server of another host");
+    check(&component(&[], &["openpact:tool/tools@0.9.0"]), "made for another version of OpenPact");
+    check(&component(&[], &["acme:clock/time@1.0.0"]), "made for another host, or a library");
+    check(&component(&[], &[]), "offers nothing");
+    let function = "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m)) \
+                    (func $f (canon lift (core func $i \"f\"))) (export \"get-weather\" (func $f)))";
+    check(&wat::parse_str(function).unwrap(), "plain functions, as Wassette serves them over MCP");
+}
+
+#[test]
+fn a_clone_under_another_key_is_refused() {
+    // The very bytes of a trusted package, signed again by somebody else.
+    let (key, bytes, _) = signed();
+    let thief = SecretKey::generate().unwrap();
+    let theirs = sign(&bytes, &thief).unwrap();
+    let refusal = verify(bytes, &theirs, &trust(&key)).unwrap_err();
+    assert_eq!(refusal, Refusal::UnknownKey { key: thief.public().unwrap().id() });
+}
+
 #[test]
 fn a_wrong_manifest_is_refused_with_its_key() {
     let text = manifest_text(SOURCE).replace("license =", "licence =");
@@ -401,6 +537,7 @@ fn the_inert_baseline_needs_no_request() {
         "wasi:cli/environment@0.2.0",
         "wasi:clocks/monotonic-clock@0.2.3",
         "wasi:random/random@0.2.6",
+        "wasi:random/random@0.2.9999",
         "wasi:io/poll@0.2.3",
         "wasi:filesystem/preopens@0.2.3",
         "wasi:sockets/tcp@0.2.3",
@@ -424,6 +561,9 @@ fn an_unknown_import_is_refused() {
         "wasi:keyvalue/store@0.2.0",
         "openpact:host/shell@0.1.0",
         "openpact:host/kv@0.2.0",
+        "openpact:host/log@0.1.0+build",
+        "wasi:http/types@0.2.3-rc.1",
+        "wasi:http/types@0.20.3",
         "openpact:host/log",
         "evil:host/log@0.1.0",
         "log",
@@ -635,7 +775,7 @@ fn every_refusal_has_its_own_code_and_message() {
         Refusal::Manifest(crate::manifest::Problem::NoText),
         Refusal::PublisherMismatch { manifest: text(), pinned: text(), key },
         Refusal::KeyNotAllowedForName { publisher: text(), name: text(), allowed: text() },
-        Refusal::NotOurs { exports: text() },
+        Refusal::NotOurs { what: "x", exports: text() },
         Refusal::WorldMismatch { kind: Kind::Tool, exports: text() },
         Refusal::UnrequestedImport { import: text(), remedy: "x" },
         Refusal::UnknownImport { import: text() },
