@@ -9,6 +9,7 @@ mod status;
 
 use std::fmt;
 
+use openpact_egress::rule::ANY_SITE;
 use openpact_model::audit::Event;
 use openpact_model::id::{ComponentName, Digest};
 use openpact_model::principal::Principal;
@@ -370,10 +371,21 @@ pub(crate) struct Grant {
     pub(crate) principal: Principal,
     /// What.
     pub(crate) rule: String,
+    /// Whether the rule stands for any site.
+    #[serde(default)]
+    pub(crate) any_site: bool,
     /// The secret that it puts in.
     pub(crate) secret: Option<SecretName>,
     /// Where it comes from: `admin`, `configuration` or `default`.
     pub(crate) origin: String,
+}
+
+impl Grant {
+    /// The rule for people: labelled where it stands for any site.
+    pub(crate) fn shown(&self) -> String {
+        let rule = &self.rule;
+        if self.any_site { format!("{rule} ({ANY_SITE})") } else { rule.clone() }
+    }
 }
 
 /// One entry of the audit log.

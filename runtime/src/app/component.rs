@@ -191,7 +191,7 @@ impl Component {
             why: self.why().map(str::to_owned),
             tools: tools.unwrap_or_default(),
             mounts: self.mounts.clone(),
-            grants: own.map(|grant| format!("{} (from {})", grant.rule, grant.origin)).collect(),
+            grants: own.map(|grant| format!("{} (from {})", grant.shown(), grant.origin)).collect(),
         }
     }
 }

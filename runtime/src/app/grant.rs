@@ -27,7 +27,9 @@ impl App {
             }
             let secret = secrets.get(&row.id.to_string()).and_then(|name| name.as_str()?.parse().ok());
             let origin = row.added_by;
-            all.push(Grant { id: Some(row.id), principal: row.principal, rule: row.rule, secret, origin });
+            let any_site = is_any_site(&row.rule);
+            let (principal, rule) = (row.principal, row.rule);
+            all.push(Grant { id: Some(row.id), principal, rule, any_site, secret, origin });
         }
         all.retain(|grant| only.is_none_or(|only| *only == grant.principal));
         Ok(all)
@@ -49,6 +51,7 @@ impl App {
                     id: None,
                     principal: principal.clone(),
                     rule: rule.clone(),
+                    any_site: is_any_site(rule),
                     secret: None,
                     origin: origin.to_owned(),
                 };
@@ -106,6 +109,7 @@ impl App {
                 id: None,
                 principal: principal.clone(),
                 rule: rule.to_string(),
+                any_site: rule.is_any_site(),
                 secret: secret.clone(),
                 origin: String::new(),
             };
@@ -127,7 +131,7 @@ impl App {
         }
         parts.renew_grants(self, name).await?;
         self.grants_changed(principal).await?;
-        Ok(done(format!("grant {id}: {principal} may now {rule}")))
+        Ok(done(format!("grant {id}: {principal} may now {}", rule.labelled())))
     }
 
     /// Takes a grant back, from the next request on.
@@ -149,6 +153,11 @@ impl App {
         self.grants_changed(&row.principal).await?;
         Ok(done(format!("{} may no longer {}", row.principal, row.rule)))
     }
+}
+
+/// Whether a rule stands for any site. One that cannot be read is told of where it is used.
+fn is_any_site(rule: &str) -> bool {
+    rule.parse::<egress::rule::Rule>().is_ok_and(|rule| rule.is_any_site())
 }
 
 /// A grant as the door takes it. The manifest says where the credential goes, and `credentials` which secret it is

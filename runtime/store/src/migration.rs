@@ -26,6 +26,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { number: 2, sql: include_str!("../migrations/0002_chat.sql") },
     Step { number: 3, sql: include_str!("../migrations/0003_people.sql") },
     Step { number: 4, sql: include_str!("../migrations/0004_mcp.sql") },
+    Step { number: 5, sql: include_str!("../migrations/0005_session_address.sql") },
 ];
 
 /// Runs the steps that `connection`, opened on the file `path`, has not seen. Foreign keys must be off.
