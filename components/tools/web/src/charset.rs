@@ -54,7 +54,9 @@ fn of_page(body: &[u8]) -> Option<&'static Encoding> {
         }
         let end = rest.find('>').unwrap_or(rest.len());
         let tag = &rest[..end];
-        if tag.strip_prefix("<meta").is_some_and(|rest| rest.starts_with([' ', '\t', '\n', '\r', '\x0c', '/']))
+        if tag
+            .strip_prefix("<meta")
+            .is_some_and(|rest| rest.starts_with([' ', '\t', '\n', '\r', '\x0c', '/']))
             && let Some(found) = label_after(tag, "charset")
         {
             return Some(found);

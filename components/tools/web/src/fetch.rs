@@ -177,10 +177,7 @@ fn answer(asked: &Asked, response: &Response) -> Result<Output> {
 /// The size of the whole body, where the server told more than was read.
 fn whole_size(response: &Response) -> Option<u64> {
     let stated = response.header("content-length").and_then(|length| length.parse().ok());
-    match response.cut {
-        true => stated,
-        false => Some(response.body.len() as u64),
-    }
+    if response.cut { stated } else { Some(response.body.len() as u64) }
 }
 
 /// What a status that is no success means. The server's own words are left out: they are a stranger's.

@@ -54,9 +54,17 @@ fn of_name(name: &str) -> Kind {
     match name {
         "text/html" | "application/xhtml+xml" => Kind::Html,
         "application/json" | "text/json" => Kind::Json,
-        "application/xml" | "application/javascript" | "application/ecmascript" | "application/yaml"
-        | "application/x-yaml" | "application/toml" | "application/x-ndjson" | "application/jsonl"
-        | "application/sql" | "application/x-sh" | "application/rtf" => Kind::Text,
+        "application/xml"
+        | "application/javascript"
+        | "application/ecmascript"
+        | "application/yaml"
+        | "application/x-yaml"
+        | "application/toml"
+        | "application/x-ndjson"
+        | "application/jsonl"
+        | "application/sql"
+        | "application/x-sh"
+        | "application/rtf" => Kind::Text,
         name if name.ends_with("+json") => Kind::Json,
         name if name.ends_with("+xml") || name.ends_with("+yaml") => Kind::Text,
         name if name.starts_with("text/") => Kind::Text,

@@ -20,8 +20,7 @@ mod tests {
     #[test]
     fn tools_json_is_what_the_component_lists() {
         let listed = serde_json::to_value(super::list_tools()).expect("JSON");
-        let pinned: serde_json::Value =
-            serde_json::from_str(include_str!("../tools.json")).expect("JSON");
+        let pinned: serde_json::Value = serde_json::from_str(include_str!("../tools.json")).expect("JSON");
         assert_eq!(
             pinned, listed,
             "run: cargo run -p openpact-tool-web --example list-web-tools > tools/web/tools.json"

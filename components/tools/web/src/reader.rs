@@ -1,6 +1,6 @@
 //! The main content of a page, without what stands around it.
 
-use dom_query::Document;
+use dom_query::{Document, NodeRef};
 use dom_smoothie::{Config, Readability, TextMode};
 use oxiri::{Iri, IriRef};
 
@@ -58,14 +58,15 @@ fn without_surroundings(html: &str) -> Document {
     document
 }
 
-/// Markdown with addresses as they are: dom_query writes them as HTML does, and a model would copy that.
+/// Markdown with addresses as they are: `dom_query` writes them as HTML does, and a model would copy that.
 fn plain(markdown: &str) -> String {
     let mut pieces = markdown.trim().split("](");
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (address, rest) = piece.split_at(piece.find([')', ' ', '\n']).unwrap_or(piece.len()));
         let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
-        let address = signs.iter().fold(address.to_owned(), |text, (written, sign)| text.replace(written, sign));
+        let address =
+            signs.iter().fold(address.to_owned(), |text, (written, sign)| text.replace(written, sign));
         plain.push_str("](");
         plain.push_str(&address);
         plain.push_str(rest);
@@ -78,7 +79,7 @@ fn depth(document: &Document) -> usize {
     let mut deepest = 0;
     let mut level = vec![document.root()];
     while !level.is_empty() && deepest <= DEEP {
-        level = level.iter().flat_map(|node| node.children()).filter(|node| node.is_element()).collect();
+        level = level.iter().flat_map(NodeRef::children).filter(NodeRef::is_element).collect();
         deepest += 1;
     }
     deepest
@@ -107,7 +108,7 @@ fn make_absolute(document: &Document, url: &str) {
     let stated = document.select_single("base").attr("href");
     let base = stated.and_then(|base| joined(url, &base)).unwrap_or_else(|| url.to_owned());
     for (elements, attribute) in [("a[href]", "href"), ("img[src]", "src")] {
-        for element in document.select(elements).iter() {
+        for element in &document.select(elements) {
             let Some(address) = element.attr(attribute) else { continue };
             match joined(&base, &address) {
                 Some(whole) => element.set_attr(attribute, &whole),

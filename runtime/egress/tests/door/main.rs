@@ -8,6 +8,7 @@ mod credential;
 mod echo;
 mod grant;
 mod limit;
+mod only;
 mod redirect;
 mod server;
 mod tls;

@@ -116,7 +116,10 @@ fn what_is_no_text_is_named_and_never_shown() {
 fn a_page_that_was_cut_says_so() {
     let cut = Response { cut: true, ..response("text/plain", b"abc") };
     let pieces = given(&asked(Format::Markdown, 0, 1000), &cut);
-    assert!(pieces[0].contains("of unknown size") && pieces[0].contains("Only its first 3 bytes"), "{pieces:?}");
+    assert!(
+        pieces[0].contains("of unknown size") && pieces[0].contains("Only its first 3 bytes"),
+        "{pieces:?}"
+    );
 }
 
 #[test]

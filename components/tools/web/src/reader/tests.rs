@@ -50,8 +50,8 @@ fn as_text_it_has_no_markdown() {
 
 #[test]
 fn a_page_of_links_is_given_whole_and_its_links_are_absolute() {
-    let links: String = (0..50).map(|n| format!("<li><a href='item?id={n}'>Item {n}</a></li>")).collect();
-    let read = read(&page(&format!("<nav>NAVIGATION</nav><ol>{links}</ol>")), URL, true);
+    let links: Vec<_> = (0..50).map(|n| format!("<li><a href='item?id={n}'>Item {n}</a></li>")).collect();
+    let read = read(&page(&format!("<nav>NAVIGATION</nav><ol>{}</ol>", links.concat())), URL, true);
     for n in [0, 49] {
         let link = format!("[Item {n}](https://site.example/docs/item?id={n})");
         assert!(read.text.contains(&link), "{link} is not in {}", read.text);
