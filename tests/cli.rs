@@ -187,9 +187,20 @@ fn the_command_line_works_while_chat_runs_and_a_second_chat_is_sent_away() {
     let components = place.json(&["component", "list"]);
     let names: Vec<_> =
         list(&components, "components").iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["memory", "telegram", "workspace"], "{components:#}");
+    assert_eq!(names, ["memory", "telegram", "web", "workspace"], "{components:#}");
     let state = |one: &Value| if one["name"] == "telegram" { "off" } else { "running" };
     assert!(list(&components, "components").iter().all(|one| one["state"] == state(one)), "{components:#}");
+
+    for (shown, label) in [
+        (
+            &["component", "list"][..],
+            "GET https://*/** response-max=16MiB timeout=20 (any site) (from default)",
+        ),
+        (&["grant", "list"], "(any site)"),
+        (&["status"], "any site for component:web"),
+    ] {
+        assert!(place.good(shown).out.contains(label), "{shown:?} does not say {label}");
+    }
 
     place.fails(&["chat"], 5, &["in use by", &format!("process {process}"), "--data"]);
     let called = place.json(&[
@@ -319,7 +330,7 @@ fn a_component_that_is_switched_off_says_so_and_does_not_run() {
     place.fails(
         &["component", "call", "nothing", "x"],
         1,
-        &["there is no component 'nothing'", "memory, telegram, workspace"],
+        &["there is no component 'nothing'", "memory, telegram, web, workspace"],
     );
 }
 
@@ -569,7 +580,7 @@ fn a_package_is_made_signed_and_verified_and_a_changed_one_is_refused() {
 #[test]
 fn the_checked_in_tools_are_those_that_the_components_list() {
     let place = Place::new();
-    for name in ["memory", "workspace"] {
+    for name in ["memory", "web", "workspace"] {
         let guest = guest(name);
         fs::copy(&guest.wasm, place.file("guest.wasm")).unwrap();
         fs::copy(&guest.manifest, place.file("openpact.toml")).unwrap();

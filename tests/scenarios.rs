@@ -2,14 +2,18 @@
 //!
 //! A folder holds `scenario.toml` (what it shows, secrets, what is told on standard error, expected files and audit records), `chat.txt` (what is
 //! typed), `expected.txt` (what is printed, to the letter), and if a model takes part `config.yaml` (with `${MODEL}` for
-//! its address) and `model.toml` (its script). Whatever a scenario shows, no secret of it may be anywhere but in the
+//! its address) and `model.toml` (its script). Where `scenario.toml` has a `site`, its pages are served on this machine, and
+//! `${SITE}` in all of these files stands for its address. Whatever a scenario shows, no secret of it may be anywhere but in the
 //! header that carries it to the model.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -35,6 +39,12 @@ struct Scenario {
     /// Files that must be there afterwards, by their path in the data directory.
     #[serde(default)]
     files: BTreeMap<String, String>,
+    /// A site of the web: its pages by their path, as HTML.
+    #[serde(default)]
+    site: BTreeMap<String, String>,
+    /// The paths that were asked of the site, all of them, in order.
+    #[serde(default)]
+    visits: Vec<String>,
     /// Audit records that must be there afterwards, in this order, perhaps with others between them.
     #[serde(default)]
     audit: Vec<Value>,
@@ -56,19 +66,22 @@ fn main() -> ExitCode {
 }
 
 fn run(folder: &Path) -> Result<()> {
-    let scenario: Scenario = toml::from_str(&read(&folder.join("scenario.toml"))?)?;
+    let site = Site::start()?;
+    let file = |name: &str| anyhow::Ok(read(&folder.join(name))?.replace("${SITE}", &site.address));
+    let scenario: Scenario = toml::from_str(&file("scenario.toml")?)?;
+    site.serve(scenario.site.clone());
     ensure!(!scenario.about.is_empty(), "a scenario says what it shows");
     let model = match folder.join("model.toml") {
-        script if script.exists() => Some(Server::start(Script::read(&script)?)?),
+        script if script.exists() => Some(Server::start(Script::from_toml(&file("model.toml")?)?)?),
         _ => None,
     };
-    let world = World::new(folder, model.as_ref())?;
+    let world = World::new(folder, model.as_ref(), &site)?;
     for (name, value) in &scenario.secrets {
         world.succeed(&["secret", "set", name], value)?;
     }
-    let talk = world.run(&["chat"], &read(&folder.join("chat.txt"))?)?;
+    let talk = world.run(&["chat"], &file("chat.txt")?)?;
     let shown = String::from_utf8(talk.stdout.clone())?;
-    let expected = read(&folder.join("expected.txt"))?;
+    let expected = file("expected.txt")?;
     let told = String::from_utf8_lossy(&talk.stderr);
     ensure!(shown == expected, "printed:\n{shown}\nexpected:\n{expected}\ntold:\n{told}");
     ensure!(talk.status.code() == Some(scenario.code), "chat ended with {}:\n{told}", talk.status);
@@ -82,6 +95,7 @@ fn run(folder: &Path) -> Result<()> {
         ensure!(model.mismatches().is_empty(), "the model was asked otherwise: {:#?}", model.mismatches());
         ensure!(model.left() == 0, "{} exchanges of the script were not asked for", model.left());
     }
+    ensure!(site.visits() == scenario.visits, "the site was asked for {:?}", site.visits());
     world.succeed(&["audit", "verify"], "")?;
     check_audit(&world, &scenario.audit)?;
     for (name, value) in &scenario.secrets {
@@ -95,15 +109,17 @@ struct World {
     folder: tempfile::TempDir,
     config: Option<PathBuf>,
     model: String,
+    site: String,
 }
 
 impl World {
-    fn new(scenario: &Path, model: Option<&Server>) -> Result<Self> {
+    fn new(scenario: &Path, model: Option<&Server>, site: &Site) -> Result<Self> {
         let config = scenario.join("config.yaml");
         Ok(Self {
             folder: tempfile::tempdir()?,
             config: config.exists().then_some(config),
             model: model.map(Server::base_url).unwrap_or_default(),
+            site: site.address.clone(),
         })
     }
 
@@ -115,7 +131,8 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "the program under test is a process")]
     fn run(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_openpact"));
-        command.env_clear().env("MODEL", &self.model).env("TZ", "UTC").current_dir(self.folder.path());
+        command.env_clear().env("MODEL", &self.model).env("SITE", &self.site).env("TZ", "UTC");
+        command.current_dir(self.folder.path());
         command.arg("--data").arg(self.data()).args(arguments);
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
@@ -132,6 +149,60 @@ impl World {
             bail!("{arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(output)
+    }
+}
+
+/// A site on this machine: answers one request for each connection, counts them, and ends with its handle.
+struct Site {
+    address: String,
+    listener: Arc<TcpListener>,
+    visits: Arc<Mutex<Vec<String>>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Site {
+    fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = format!("http://{}", listener.local_addr()?);
+        Ok(Self { address, listener: Arc::new(listener), visits: Arc::default(), is_over: Arc::default() })
+    }
+
+    fn serve(&self, pages: BTreeMap<String, String>) {
+        let (listener, visits, is_over) =
+            (Arc::clone(&self.listener), Arc::clone(&self.visits), Arc::clone(&self.is_over));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if is_over.load(Ordering::Acquire) {
+                    return;
+                }
+                let Ok(mut stream) = stream else { continue };
+                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let path = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned));
+                let path = path.unwrap_or_else(|| "nothing".to_owned());
+                lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
+                let page = pages.get(&path);
+                visits.lock().expect("no holder panics").push(path);
+                let (status, body) = page.map_or(("404 Not Found", ""), |page| ("200 OK", page.as_str()));
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                // Whoever asked may be gone.
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+    }
+
+    fn visits(&self) -> Vec<String> {
+        self.visits.lock().expect("no holder panics").clone()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        // Wakes the thread, so that it sees that.
+        let _ = self.listener.local_addr().map(TcpStream::connect);
     }
 }
 

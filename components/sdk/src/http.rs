@@ -40,6 +40,7 @@ pub struct Request {
     body: Vec<u8>,
     timeout: Option<Duration>,
     limit: usize,
+    cuts: bool,
 }
 
 /// An answer, whatever its status.
@@ -51,7 +52,12 @@ pub struct Response {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether the body goes on behind what was read; see [`Request::first`].
+    pub cut: bool,
 }
+
+/// The header that tells [`Response::final_url`]. The host alone sets it.
+const FINAL_URL: &str = "openpact-final-url";
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +78,7 @@ impl Request {
     /// A request with this method.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         let (method, url) = (method.into(), url.into());
-        Self { method, url, headers: Vec::new(), body: Vec::new(), timeout: None, limit: LIMIT }
+        Self { method, url, headers: Vec::new(), body: Vec::new(), timeout: None, limit: LIMIT, cuts: false }
     }
 
     /// A request to read.
@@ -124,6 +130,14 @@ impl Request {
         self
     }
 
+    /// Reads at most so many bytes of the answer's body and leaves the rest: [`Response::cut`] tells whether there is
+    /// one. With [`Request::limit`] in its place a longer body is an error.
+    #[must_use]
+    pub fn first(mut self, bytes: usize) -> Self {
+        (self.limit, self.cuts) = (bytes, true);
+        self
+    }
+
     /// Sends it and waits for the whole answer.
     ///
     /// # Errors
@@ -157,6 +171,11 @@ impl Response {
         let body: String = String::from_utf8_lossy(&self.body).chars().take(REPEATED).collect();
         let colon = if body.trim().is_empty() { "" } else { ": " };
         Err(Error::Unexpected(format!("the server answered {}{colon}{}", self.status, body.trim())))
+    }
+
+    /// The address that answered, after all redirects that the host followed. It tells nothing of credentials.
+    pub fn final_url(&self) -> Option<&str> {
+        self.header(FINAL_URL)
     }
 
     /// The first header of this name, whatever its case, if it is text.
@@ -260,8 +279,10 @@ mod tests {
 
     #[test]
     fn a_status_that_is_no_success_says_what_the_server_said() {
-        let response =
-            |status, body: &str| Response { status, headers: vec![], body: body.as_bytes().to_vec() };
+        let response = |status, body: &str| {
+            let body = body.as_bytes().to_vec();
+            Response { status, headers: vec![], body, cut: false }
+        };
         assert!(response(204, "").successful().is_ok() && response(200, "").successful().is_ok());
         for status in [199, 300, 404] {
             assert!(response(status, "").successful().is_err(), "{status}");
@@ -277,7 +298,7 @@ mod tests {
     #[test]
     fn headers_are_found_whatever_their_case() {
         let headers = vec![("content-type".to_owned(), b"a/b".to_vec()), ("x".to_owned(), vec![0xff])];
-        let response = Response { status: 200, headers, body: vec![] };
+        let response = Response { status: 200, headers, body: vec![], cut: false };
         assert_eq!(response.header("Content-Type"), Some("a/b"));
         assert_eq!((response.header("x"), response.header("y")), (None, None));
     }

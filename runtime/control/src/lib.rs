@@ -467,10 +467,21 @@ pub struct Grant {
     pub principal: Principal,
     /// What.
     pub rule: String,
+    /// Whether the rule stands for any site.
+    #[serde(default)]
+    pub any_site: bool,
     /// The secret that it puts in.
     pub secret: Option<SecretName>,
     /// Where it comes from: `admin`, `configuration` or `default`.
     pub origin: String,
+}
+
+impl Grant {
+    /// The rule for people: labelled where it stands for any site.
+    pub fn shown(&self) -> String {
+        let rule = &self.rule;
+        if self.any_site { format!("{rule} (any site)") } else { rule.clone() }
+    }
 }
 
 /// One entry of the audit log.

@@ -16,6 +16,7 @@ use crate::error::{Denial, Error, Hidden};
 use crate::exchange::Exchange;
 use crate::header;
 use crate::redact::Redactor;
+use crate::request::Only;
 use crate::rule::path::Pattern;
 use crate::rule::{Rule, Target};
 use crate::transport::prohibited;
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) issued: Arc<Issued>,
     pub(crate) snapshot: Arc<SecretSnapshot>,
     pub(crate) redactor: Arc<Redactor>,
+    /// What grants for any site are narrowed to, if anything.
+    pub(crate) only: Option<Only>,
 }
 
 /// One hop as the guest, or a redirect, asks for it: no credential value in it.
@@ -86,6 +89,18 @@ impl Context {
         self.show(bare.as_str(), max)
     }
 
+    /// A URL for a guest: with its query, unless that holds what the guest may not see.
+    pub(crate) fn show_whole(&self, url: &Url, max: usize) -> String {
+        let bare = self.show_url(url, max);
+        let is_bare = bare.len() == url.as_str().split(['?', '#']).next().map_or(0, str::len);
+        let query = url.query().filter(|query| {
+            is_bare
+                && !self.is_secret(query.as_bytes())
+                && !self.is_secret(&percent_decode_str(query).collect::<Vec<u8>>())
+        });
+        query.map_or(bare.clone(), |query| format!("{bare}?{query}"))
+    }
+
     /// Whether the value of a secret or a reference stands in `text`.
     pub(crate) fn is_secret(&self, text: &[u8]) -> bool {
         self.redactor.find(text).is_some() || self.issued.find(text).is_some()
@@ -128,6 +143,7 @@ impl Door {
         let (mut url, mut headers) = (hop.url.clone(), hop.headers.clone());
         let (chosen, slot) = choose(context, &matching, hop, &mut url, &mut headers);
         let grant = chosen.map(|place| &context.set.grants[place]);
+        keep_to_written(context, hop, &matching)?;
         match grant {
             Some(grant) => exchange.note("rule", grant.rule.to_string()),
             None => exchange.note("would_deny", true),
@@ -184,6 +200,17 @@ impl Door {
 struct Pending {
     grant: Grant,
     slot: Slot,
+}
+
+/// Where nothing but a grant for any site allows a request, an address that its caller was not given is refused. In count
+/// mode too: what it counts is what an admin may come to grant, and this no grant allows.
+fn keep_to_written(context: &Context, hop: &Hop, matching: &[usize]) -> Result<(), Error> {
+    let Some(Only(addresses)) = context.only.as_ref().filter(|_| hop.number == 0) else { return Ok(()) };
+    let is_named = matching.iter().any(|place| !context.set.grants[*place].rule.is_any_site());
+    if is_named || addresses.contains(hop.url.as_str()) {
+        return Ok(());
+    }
+    Err(Error::denied("in this conversation, any site is reached only at addresses that a person wrote"))
 }
 
 /// The grant that decides, and the place of its credential, which is taken out of `url` and `headers`: the first

@@ -75,7 +75,7 @@ impl Door {
         let snapshot = self.shared.ports.secrets.snapshot();
         let redactor = self.redactor_for(&snapshot);
         let issued = References::none().issued();
-        let context = Context { set: self.set(), issued, snapshot, redactor };
+        let context = Context { set: self.set(), issued, snapshot, redactor, only: None };
         let matching: Vec<&Grant> = context
             .set
             .matcher

@@ -1,5 +1,6 @@
 //! Requests: reading what a guest asks for, and its body on the way out.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,12 @@ pub(crate) const REPLAY_MAX: usize = 1 << 20;
 
 /// What a refusal calls the body.
 const PLACE: &str = "the body";
+
+/// The only addresses, as the URL Standard writes them, that a request may name where nothing but a grant for any site
+/// allows it; an extension of the request. Redirects are not held against it: where they lead is the server's choice,
+/// and carries nothing that the caller chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Only(pub Arc<BTreeSet<String>>);
 
 /// A request from texts, as a script writes it. The URL is read as browsers read it (URL Standard).
 ///

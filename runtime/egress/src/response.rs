@@ -9,7 +9,7 @@ use async_compression::tokio::bufread::{
 use async_compression::zstd::DParameter;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use http::header::{self as names, HeaderMap, HeaderValue};
+use http::header::{self as names, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -37,7 +37,11 @@ const ZSTD_WINDOW: u32 = 23;
 const BROTLI_WINDOW_BITS: u8 = 0x7f;
 const BROTLI_LARGE_WINDOW: u8 = 0x11;
 
-/// The address of the page that answered after all redirects, without its query; an extension of the answer.
+/// The header that tells a guest [`FinalUrl`]. The host alone sets it: what a server sends under this name is dropped.
+pub const FINAL_URL: HeaderName = HeaderName::from_static("openpact-final-url");
+
+/// The address of the page that answered after all redirects, without what it may hold of secrets; an extension of the
+/// answer, and its header [`FINAL_URL`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalUrl(pub String);
 
@@ -78,6 +82,9 @@ pub(crate) async fn deliver(
             *answer.status_mut() = response.status();
             *answer.version_mut() = response.version();
             *answer.headers_mut() = headers;
+            if let Ok(address) = HeaderValue::from_str(&delivery.final_url.0) {
+                answer.headers_mut().insert(FINAL_URL, address);
+            }
             answer.extensions_mut().insert(delivery.final_url.clone());
             let pieces = Pieces::new(response, encoding, delivery, redactor);
             Ok(answer.map(|()| pieces.into_body()))
@@ -132,6 +139,7 @@ fn clean_headers(headers: &HeaderMap, method: &Method, decoded: bool, redactor: 
     let mut clean = HeaderMap::new();
     for (name, value) in headers {
         let of_wire = header::is_forbidden(name)
+            || *name == FINAL_URL
             || (decoded && *name == names::CONTENT_ENCODING)
             || (*name == names::CONTENT_LENGTH
                 && *method != Method::HEAD

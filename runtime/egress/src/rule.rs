@@ -25,6 +25,9 @@ pub use matcher::Matcher;
 pub use parse::Error;
 pub use warning::{Warning, warnings};
 
+/// What a rule is called that lets a principal reach any site.
+pub const ANY_SITE: &str = "any site";
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rule {
@@ -201,9 +204,19 @@ impl Rule {
         }
     }
 
-    /// Whether this rule lets a principal read any site; labelled so wherever it is shown.
+    /// Whether this rule lets a principal reach any site, or all of a top-level domain, where anybody can have one;
+    /// labelled so wherever it is shown.
     pub fn is_any_site(&self) -> bool {
-        self.host == Host::Any
+        match &self.host {
+            Host::Any => true,
+            Host::Under(name) => !name.contains('.'),
+            Host::Name(_) | Host::Address(_) => false,
+        }
+    }
+
+    /// The rule for people: as it is written, and whether it stands for any site.
+    pub fn labelled(&self) -> String {
+        if self.is_any_site() { format!("{self} ({ANY_SITE})") } else { self.to_string() }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::exchange::{Exchange, KIND};
 use crate::header;
 use crate::limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, Options, Times};
 use crate::redact::Redactor;
-use crate::request::{self, Failure, Payload};
+use crate::request::{self, Failure, Only, Payload};
 use crate::response::{Delivery, FinalUrl, deliver};
 use crate::transport::{CONNECT, classify};
 
@@ -89,7 +89,8 @@ impl Door {
         let (parts, body) = request.into_parts();
         let snapshot = self.shared.ports.secrets.snapshot();
         let redactor = self.redactor_for(&snapshot);
-        let context = Arc::new(Context { set: self.set(), issued, snapshot, redactor });
+        let only = parts.extensions.get::<Only>().cloned();
+        let context = Arc::new(Context { set: self.set(), issued, snapshot, redactor, only });
         let journey = Journey {
             context: context.clone(),
             options,
@@ -108,9 +109,9 @@ impl Door {
         if now.generation == before.snapshot.generation {
             return;
         }
-        let (set, issued) = (before.set.clone(), before.issued.clone());
+        let (set, issued, only) = (before.set.clone(), before.issued.clone(), before.only.clone());
         let redactor = self.redactor_for(&now);
-        journey.context = Arc::new(Context { set, issued, snapshot: now, redactor });
+        journey.context = Arc::new(Context { set, issued, snapshot: now, redactor, only });
     }
 
     pub(crate) fn exchange(&self, method: &Method, subject: String) -> Exchange {
@@ -233,7 +234,7 @@ impl Door {
                 };
                 let rule = passed.rule.as_ref();
                 let limit = rule.and_then(|rule| rule.response_max).unwrap_or(DEFAULT_RESPONSE_MAX);
-                let final_url = FinalUrl(journey.context.show_url(&hop.url, RECORDED));
+                let final_url = FinalUrl(journey.context.show_whole(&hop.url, RECORDED));
                 let method = hop.method.clone();
                 let delivery = Delivery { host, method, limit, times, deadline, exchange, place, final_url };
                 let redactor = self.redactor_of_answer(journey);

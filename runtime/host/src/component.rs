@@ -134,6 +134,7 @@ impl Component {
         };
         let places = self.place(&budget).await?;
         let mut state = self.sandbox.state(call.caller.role, ledger);
+        state.keep_to(&call.reach);
         state.progress = Reports::new(call.progress.clone(), Arc::clone(&shared.clock));
         let alive = Alive::count(&self.sandbox.name);
         let run = call::run(shared.engine.clone(), state, budget, work);

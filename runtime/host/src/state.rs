@@ -7,6 +7,7 @@ use openpact_egress as egress;
 use openpact_egress::credential::References;
 use openpact_model::port::KeyValue;
 use openpact_model::principal::Principal;
+use openpact_model::tool::Reach;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -110,6 +111,11 @@ impl State {
 }
 
 impl State {
+    /// Narrows what the guest may reach of the network to what its call may.
+    pub(crate) fn keep_to(&mut self, reach: &Reach) {
+        self.hooks.keep_to(reach);
+    }
+
     /// Whether the guest may use `interface` now; a trap where not.
     pub(crate) fn usable(&self, interface: &'static str) -> wasmtime::Result<()> {
         if self.pure { Err(wasmtime::Error::new(Forbidden(interface))) } else { Ok(()) }

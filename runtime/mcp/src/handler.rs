@@ -221,6 +221,10 @@ impl ServerHandler for Handler {
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.reading("mcp.resource.read", &request.uri).await?;
         let read = if self.remembers() {
+            self.shared.router.hold_private(&self.client.session).await.map_err(|error| {
+                tracing::error!(%error, "a resource was not given: that it was could not be kept");
+                ErrorData::internal_error("the store could not be written", None)
+            })?;
             self.shared.library.read(&self.client.caller, &request.uri).await
         } else {
             Err(Missing::NotFound("resource of this address".to_owned()))

@@ -1,5 +1,6 @@
 //! Tools: what they are, what they are asked and what they answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,6 +275,17 @@ impl ToolFailure {
     }
 }
 
+/// Which addresses a call may reach by a grant that is for any site. Grants that name their sites are not narrowed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All that is granted.
+    #[default]
+    Granted,
+    /// These alone, as the URL Standard writes them, without fragments: what a person wrote, in a conversation that
+    /// holds private things. A redirect from one of them may be followed, since the server chose where it leads.
+    Only(Arc<BTreeSet<String>>),
+}
+
 /// One call on its way to whatever executes the tool. Built by the router alone.
 #[derive(Debug, Clone)]
 pub struct ToolCall {
@@ -287,6 +299,8 @@ pub struct ToolCall {
     pub arguments: Value,
     /// Who caused it.
     pub caller: Caller,
+    /// What it may reach of the network.
+    pub reach: Reach,
     /// Wall time that it may take; `None` leaves it to the executor's own limit.
     pub deadline: Option<Duration>,
     /// Set when the turn is stopped.

@@ -1,11 +1,13 @@
 //! The tool router: the one way to every tool, for every caller. A call is known and enabled, valid, authorised,
 //! within its rate; then journalled, executed, redacted, audited and answered.
 
+mod address;
 mod arguments;
 mod call;
 mod metric;
 mod policy;
 mod rate;
+mod reach;
 mod record;
 mod redaction;
 mod registry;
@@ -13,6 +15,7 @@ mod schema;
 mod turn;
 mod weight;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -38,6 +41,9 @@ pub use turn::{OpenTurn, Opening};
 
 /// Where the taint of sessions is kept in the settings.
 const TAINT_SCOPE: &str = "session-taint";
+
+/// Where it is kept in the settings which sessions hold private things.
+const PRIVATE_SCOPE: &str = "session-private";
 
 /// How the router judges and bounds calls.
 #[derive(Debug, Clone)]
@@ -183,7 +189,29 @@ impl Router {
     /// # Errors
     /// When the store cannot be written.
     pub async fn taint(&self, session: &SessionId) -> Result<(), Error> {
-        Ok(self.shared.taint_session(session).await?)
+        Ok(self.shared.mark(TAINT_SCOPE, session).await?)
+    }
+
+    /// Marks a session as holding private things of the owner: from then on it fetches only addresses that the owner
+    /// wrote in it. It stays so.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn hold_private(&self, session: &SessionId) -> Result<(), Error> {
+        Ok(self.shared.mark(PRIVATE_SCOPE, session).await?)
+    }
+
+    /// Keeps the addresses of what an owner wrote in a session, so that they may be fetched in it whatever it holds. Never
+    /// to be called with what a model, a tool or anybody else wrote: of what is quoted or forwarded, nothing.
+    ///
+    /// # Errors
+    /// When there is no such session, or the store cannot be written.
+    pub async fn heard(&self, session: &SessionId, text: &str) -> Result<(), Error> {
+        let addresses: Vec<String> = address::in_message(text).into_iter().collect();
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        Ok(self.shared.store.sessions().add_addresses(session, addresses).await?)
     }
 }
 
@@ -225,28 +253,62 @@ impl Shared {
             return Ok(true);
         }
         let Some(session) = &turn.session else { return Ok(false) };
-        self.is_session_tainted(session).await
+        self.is_marked(TAINT_SCOPE, session).await
     }
 
-    async fn is_session_tainted(&self, session: &SessionId) -> Result<bool, openpact_store::Error> {
-        let stored = self.store.settings().get(TAINT_SCOPE, session.as_str()).await?;
+    async fn is_marked(&self, scope: &str, session: &SessionId) -> Result<bool, openpact_store::Error> {
+        let stored = self.store.settings().get(scope, session.as_str()).await?;
         Ok(stored.is_some_and(|value| value != Value::Bool(false)))
+    }
+
+    async fn holds_private(&self, turn: &turn::Turn) -> Result<bool, openpact_store::Error> {
+        match &turn.session {
+            _ if turn.is_private() => Ok(true),
+            Some(session) => self.is_marked(PRIVATE_SCOPE, session).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Those of `addresses` that a person wrote for this turn, or in its session.
+    async fn written(
+        &self,
+        turn: &turn::Turn,
+        addresses: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, openpact_store::Error> {
+        let (mut written, others): (BTreeSet<_>, BTreeSet<_>) =
+            addresses.into_iter().partition(|address| turn.written.contains(address));
+        if let Some(session) = turn.session.as_ref().filter(|_| !others.is_empty()) {
+            written.extend(self.store.sessions().addresses_of(session, others).await?);
+        }
+        Ok(written)
     }
 
     async fn taint(&self, turn: &turn::Turn) -> Result<(), openpact_store::Error> {
         turn.taint();
         match &turn.session {
-            Some(session) => self.taint_session(session).await,
+            Some(session) => self.mark(TAINT_SCOPE, session).await,
             None => Ok(()),
         }
     }
 
-    async fn taint_session(&self, session: &SessionId) -> Result<(), openpact_store::Error> {
-        // It stays so once it is: most turns find it written.
-        if self.is_session_tainted(session).await? {
+    async fn hold_private(&self, turn: &turn::Turn) -> Result<(), openpact_store::Error> {
+        // A turn that began so belongs to a session whose turns all do.
+        if turn.is_private() {
             return Ok(());
         }
-        self.store.settings().set(TAINT_SCOPE, session.as_str(), json!(true)).await
+        if let Some(session) = &turn.session {
+            self.mark(PRIVATE_SCOPE, session).await?;
+        }
+        turn.hold_private();
+        Ok(())
+    }
+
+    async fn mark(&self, scope: &str, session: &SessionId) -> Result<(), openpact_store::Error> {
+        // It stays so once it is: most turns find it written.
+        if self.is_marked(scope, session).await? {
+            return Ok(());
+        }
+        self.store.settings().set(scope, session.as_str(), json!(true)).await
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Stored {
     pub(crate) said: Option<String>,
     /// Whether it brings text of somebody else along.
     pub(crate) is_tainted: bool,
+    /// Whether what looks typed is, or may be, the text of somebody else.
+    pub(crate) is_forwarded: bool,
     /// What the model is told besides.
     pub(crate) notes: Vec<String>,
     /// How often it was changed while it waited.
@@ -117,6 +119,10 @@ impl Shared {
         if inbound.role != Role::Owner || stored.as_ref().is_some_and(|stored| stored.is_tainted) {
             // On disk before the model reads it: from here on the session holds what somebody else said.
             self.router.taint(&session.id).await?;
+        }
+        if inbound.role == Role::Owner && !stored.as_ref().is_some_and(|stored| stored.is_forwarded) {
+            // What the owner typed, and nothing that is quoted with it.
+            self.router.heard(&session.id, &inbound.text).await?;
         }
         let interrupted = interruption::read(&self.store, &session.id).await?;
         let mut notes = stored.as_ref().map(|stored| stored.notes.clone()).unwrap_or_default();

@@ -39,7 +39,10 @@ impl App {
             return Err(Failure::new(Code::Failed, message));
         }
         let caller = Caller { sender: owner(), role: Role::Owner, audience: Audience::Private };
-        let turn = parts.router.open_turn(Opening::new(caller, &CancellationToken::new()));
+        // Whoever calls by hand wrote the addresses in it.
+        let written = Some(arguments.to_owned());
+        let turn =
+            parts.router.open_turn(Opening { written, ..Opening::new(caller, &CancellationToken::new()) });
         let reports = parts.components.reports();
         reports.expect(turn.id());
         let answer = parts.router.call(turn.id(), &full, arguments).await;

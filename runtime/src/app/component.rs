@@ -312,7 +312,7 @@ impl Component {
             why: self.why().map(str::to_owned),
             tools: self.tools(),
             mounts: self.mounts.clone(),
-            grants: own.map(|grant| format!("{} (from {})", grant.rule, grant.origin)).collect(),
+            grants: own.map(|grant| format!("{} (from {})", grant.shown(), grant.origin)).collect(),
             waiting: None,
             counting: self.door.as_ref().and_then(|door| door.counting_until()),
         }

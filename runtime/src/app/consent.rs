@@ -121,6 +121,7 @@ pub(super) fn checked(manifest: &Manifest, rule: &str) -> Result<String, Failure
     let grant = Grant {
         id: None,
         principal: openpact_model::principal::Principal::Component(manifest.name.clone()),
+        any_site: parsed.is_any_site(),
         rule: parsed.to_string(),
         secret: None,
         origin: String::new(),

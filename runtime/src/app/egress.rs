@@ -153,6 +153,7 @@ impl App {
                 id: None,
                 principal: Principal::Runtime,
                 rule: format!("POST {endpoint}{private}"),
+                any_site: false,
                 secret: Some(info.name),
                 origin: "secret".to_owned(),
             })

@@ -63,6 +63,7 @@ impl App {
             id: None,
             principal: builtin::principal(),
             rule: grant.rule.to_string(),
+            any_site: grant.rule.is_any_site(),
             secret: grant.secret,
             origin: "configuration".to_owned(),
         };

@@ -24,7 +24,8 @@ impl App {
                 continue;
             }
             let store::grant::Row { id, principal, rule, secret, added_by: origin, .. } = row;
-            all.push(Grant { id: Some(id), principal, rule, secret, origin });
+            let any_site = is_any_site(&rule);
+            all.push(Grant { id: Some(id), principal, rule, any_site, secret, origin });
         }
         all.retain(|grant| only.is_none_or(|only| *only == grant.principal));
         Ok(all)
@@ -46,6 +47,7 @@ impl App {
                     id: None,
                     principal: principal.clone(),
                     rule: rule.clone(),
+                    any_site: is_any_site(rule),
                     secret: None,
                     origin: origin.to_owned(),
                 };
@@ -108,6 +110,7 @@ impl App {
                 id: None,
                 principal: principal.clone(),
                 rule: rule.to_string(),
+                any_site: rule.is_any_site(),
                 secret: secret.clone(),
                 origin: String::new(),
             };
@@ -124,7 +127,7 @@ impl App {
         let id = added.map_err(Failure::failed)?;
         parts.renew_grants(self, name).await?;
         self.grants_changed(principal).await?;
-        Ok(done(format!("grant {id}: {principal} may now {rule}")))
+        Ok(done(format!("grant {id}: {principal} may now {}", rule.labelled())))
     }
 
     /// Takes a grant back, from the next request on.
@@ -145,6 +148,11 @@ impl App {
         self.grants_changed(&row.principal).await?;
         Ok(done(format!("{} may no longer {}", row.principal, row.rule)))
     }
+}
+
+/// Whether a rule stands for any site. One that cannot be read is told of where it is used.
+pub(super) fn is_any_site(rule: &str) -> bool {
+    rule.parse::<egress::rule::Rule>().is_ok_and(|rule| rule.is_any_site())
 }
 
 /// A grant as the door takes it. The manifest says where the credential goes, and `credentials` which secret it is

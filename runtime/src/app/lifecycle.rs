@@ -351,6 +351,7 @@ fn would_be(name: &ComponentName, granted: &Granted) -> control::Grant {
         id: None,
         principal: principal(name),
         rule: granted.rule.clone(),
+        any_site: super::grant::is_any_site(&granted.rule),
         secret: granted.secret.clone(),
         origin: "admin".to_owned(),
     }

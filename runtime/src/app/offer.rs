@@ -183,7 +183,7 @@ fn asked(manifest: &Manifest, grants: &[Grant], stated: &Stated) -> Vec<Asked> {
             What::Network { rule } => match checked(manifest, &rule) {
                 Ok(rule) => {
                     let granted = grants.iter().any(|grant| grant.rule == rule);
-                    (labelled(&rule), granted, None)
+                    (shown(&rule), granted, None)
                 }
                 Err(failure) => (rule, false, Some(failure.message)),
             },
@@ -202,13 +202,10 @@ fn asked(manifest: &Manifest, grants: &[Grant], stated: &Stated) -> Vec<Asked> {
     request::of(manifest).into_iter().map(show).collect()
 }
 
-/// A rule with what it means, where that does not meet the eye.
-fn labelled(rule: &str) -> String {
-    if rule.contains("://*/") || rule.contains("://*:") {
-        format!("{rule} (any site)")
-    } else {
-        rule.to_owned()
-    }
+/// A rule for people: labelled where it stands for any site.
+fn shown(rule: &str) -> String {
+    let parsed = rule.parse::<openpact_egress::rule::Rule>();
+    parsed.map_or_else(|_| rule.to_owned(), |rule| rule.labelled())
 }
 
 fn credentials(manifest: &Manifest, grants: &[Grant], stated: &Stated) -> Vec<Credential> {

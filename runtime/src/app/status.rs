@@ -1,15 +1,17 @@
 //! How every part is, and what to do about it.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use openpact_egress::rule::ANY_SITE;
 use openpact_engine::Health;
 use openpact_store::{audit, secret};
 
 use super::App;
 use super::component::settled;
 use super::count::counting_part;
-use crate::control::{Part, Provider, State, Status};
+use crate::control::{Grant, Part, Provider, State, Status};
 use crate::exit::{Failure, chain};
 
 impl App {
@@ -24,7 +26,7 @@ impl App {
                     Health::NotReady { why } => (State::Failed, todo.or(Some(why))),
                 };
                 parts.push(Part { name: "engine".to_owned(), state, about, todo });
-                parts.extend(self.running_parts(built));
+                parts.extend(self.running_parts(built, &self.grants(None).await?));
                 parts.extend(counting_part(&built.components));
                 parts.extend(self.chat_part().await);
                 parts.extend(self.providers().await?.into_iter().map(provider_part));
@@ -99,21 +101,35 @@ impl App {
         Ok(Part { name: "secrets".to_owned(), state, about, todo })
     }
 
-    fn running_parts(&self, built: &super::Parts) -> [Part; 3] {
+    fn running_parts(&self, built: &super::Parts, grants: &[Grant]) -> [Part; 3] {
         let part =
             |name: &str, about| Part { name: name.to_owned(), state: State::Running, about, todo: None };
         let config = self.config();
         let ca = config.egress.extra_ca.as_ref();
         let network = ca.map_or_else(String::new, |path| format!(", and those in {}", path.display()));
+        let any_site = any_site(grants);
         let limits = &config.limits;
         let sandbox = format!("{} threads, {} instances at most", built.guest_threads, limits.instances);
         let tools: usize = built.components.providers().iter().map(|provider| provider.tools().len()).sum();
         [
-            part("network", format!("public addresses by grant; the usual certificate authorities{network}")),
+            part(
+                "network",
+                format!("public addresses by grant{any_site}; the usual certificate authorities{network}"),
+            ),
             part("sandbox", sandbox),
             part("tools", format!("{tools} tools")),
         ]
     }
+}
+
+/// Who may reach any site, as the end of a phrase.
+fn any_site(grants: &[Grant]) -> String {
+    let names: BTreeSet<_> =
+        grants.iter().filter(|grant| grant.any_site).map(|grant| grant.principal.to_string()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(", {ANY_SITE} for {}", names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// What to do where others on this machine can look into the data directory. One that was there before the program is

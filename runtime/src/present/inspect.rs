@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use openpact_egress::rule::Rule;
 use openpact_model::text::one_line;
 use openpact_packages::{Inspection, Manifest};
 
@@ -102,7 +103,9 @@ fn requests(manifest: &Manifest) -> Vec<String> {
         .iter()
         .map(|file| format!("the folder /{}, {}: {}", file.mount, file.access, file.reason));
     let http = asked.http.iter().map(|http| {
-        format!("{} {}{}: {}", http.methods.join(","), http.url, with(&http.credential), http.reason)
+        let asked = format!("{} {}", http.methods.join(","), http.url);
+        let asked = asked.parse::<Rule>().map_or(asked, |rule| rule.labelled());
+        format!("{asked}{}: {}", with(&http.credential), http.reason)
     });
     let sockets = asked.websocket.iter().map(|socket| {
         format!("a connection to {}{}: {}", socket.url, with(&socket.credential), socket.reason)

@@ -105,7 +105,7 @@ pub(super) fn grants(output: Output, grants: &[Grant]) -> String {
     for grant in grants {
         let number = grant.id.map(|id| id.to_string()).unwrap_or_default();
         let secret = grant.secret.as_ref().map(ToString::to_string).unwrap_or_default();
-        table.row([&number, &grant.principal.to_string(), &grant.rule, &secret, &grant.origin]);
+        table.row([&number, &grant.principal.to_string(), &grant.shown(), &secret, &grant.origin]);
     }
     table.text(output)
 }

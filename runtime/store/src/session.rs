@@ -1,5 +1,6 @@
 //! Sessions, and which of them each channel talks in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -100,7 +101,7 @@ impl Table {
         self.change("UPDATE session SET model = ?2, updated = ?3 WHERE id = ?1", id, model).await
     }
 
-    /// Deletes a session with its messages, its usage and its place in channels; says whether there was one.
+    /// Deletes a session with its messages, its usage, its addresses and its place in channels; says whether there was one.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -113,6 +114,50 @@ impl Table {
                 Ok(statement.execute([id.as_str()])? > 0)
             })
             .await
+    }
+
+    /// Keeps addresses that a person wrote in a session.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such session, or when the database cannot be written.
+    pub async fn add_addresses(&self, id: &SessionId, addresses: Vec<String>) -> Result<(), Error> {
+        let id = id.clone();
+        let writer = &self.0.writer;
+        writer
+            .run(move |open| {
+                require(open.connection, &id)?;
+                let sql = "INSERT INTO session_address VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                let mut statement = open.connection.prepare_cached(sql)?;
+                for address in &addresses {
+                    statement.execute([id.as_str(), address])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Those of `addresses` that a person wrote in a session.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn addresses_of(
+        &self,
+        id: &SessionId,
+        addresses: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Error> {
+        let id = id.clone();
+        let work = move |connection: &Connection| {
+            let sql = "SELECT 1 FROM session_address WHERE session = ?1 AND address = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut found = BTreeSet::new();
+            for address in addresses {
+                if statement.exists([id.as_str(), &address])? {
+                    found.insert(address);
+                }
+            }
+            Ok(found)
+        };
+        self.0.readers.run(work).await
     }
 
     /// The session that `channel` talks in.

@@ -15,7 +15,7 @@ const WRITE: usize = 4096;
 const READ: u64 = 64 * 1024;
 
 pub(super) fn send(request: Request, target: &Target) -> Result<Response, Error> {
-    let Request { method, headers, body, timeout, limit, .. } = request;
+    let Request { method, headers, body, timeout, limit, cuts, .. } = request;
     let headers =
         Fields::from_list(&headers).map_err(|error| Error::Invalid(format!("its headers: {error:?}")))?;
     let outgoing = OutgoingRequest::new(headers);
@@ -41,7 +41,7 @@ pub(super) fn send(request: Request, target: &Target) -> Result<Response, Error>
     let response = wait(&answer).map_err(|failure| {
         written.as_ref().err().cloned().filter(|_| failure == gone()).unwrap_or(failure)
     })?;
-    receive(&response, limit)
+    receive(&response, limit, cuts)
 }
 
 fn method(name: &str) -> Method {
@@ -79,21 +79,21 @@ fn wait(answer: &FutureIncomingResponse) -> Result<IncomingResponse, Error> {
     }
 }
 
-fn receive(response: &IncomingResponse, limit: usize) -> Result<Response, Error> {
+fn receive(response: &IncomingResponse, limit: usize, cuts: bool) -> Result<Response, Error> {
     let headers = response.headers().entries();
     let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     let incoming = response.consume().map_err(|()| gone())?;
-    let body = read(&incoming, limit)?;
-    Ok(Response { status: response.status(), headers, body })
+    let (body, cut) = read(&incoming, limit, cuts)?;
+    Ok(Response { status: response.status(), headers, body, cut })
 }
 
-fn read(incoming: &IncomingBody, limit: usize) -> Result<Vec<u8>, Error> {
+fn read(incoming: &IncomingBody, limit: usize, cuts: bool) -> Result<(Vec<u8>, bool), Error> {
     let stream = incoming.stream().map_err(|()| gone())?;
     let mut body = Vec::new();
     loop {
         match stream.blocking_read(READ) {
             Ok(piece) => body.extend_from_slice(&piece),
-            Err(StreamError::Closed) => return Ok(body),
+            Err(StreamError::Closed) => return Ok((body, false)),
             Err(StreamError::LastOperationFailed(failure)) => {
                 let code = wasip2::http::types::http_error_code(&failure);
                 return Err(code.map_or_else(
@@ -101,6 +101,10 @@ fn read(incoming: &IncomingBody, limit: usize) -> Result<Vec<u8>, Error> {
                     |code| error(&code),
                 ));
             }
+        }
+        if body.len() > limit && cuts {
+            body.truncate(limit);
+            return Ok((body, true));
         }
         if body.len() > limit {
             return Err(Error::TooLarge(limit));

@@ -50,7 +50,9 @@ impl Door {
         let snapshot = self.shared.ports.secrets.snapshot();
         let redactor = self.redactor_for(&snapshot);
         let issued = references.issued();
-        let context = Arc::new(Context { set: self.set(), issued, snapshot, redactor });
+        // No grant for any site is one for connections.
+        let only = None;
+        let context = Arc::new(Context { set: self.set(), issued, snapshot, redactor, only });
         let hop = match handshake::read(url, headers) {
             Ok(hop) => hop,
             Err(error) => {

@@ -12,6 +12,7 @@ mod frame;
 mod grant;
 mod limit;
 mod mint;
+mod only;
 mod peer;
 mod redirect;
 mod server;

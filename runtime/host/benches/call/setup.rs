@@ -51,6 +51,7 @@ pub(crate) fn call(tool: &str, arguments: Value) -> ToolCall {
         tool: tool.into(),
         arguments,
         caller: Caller { sender, role: Role::Owner, audience: Audience::Private },
+        reach: openpact_model::tool::Reach::Granted,
         deadline: None,
         progress: openpact_model::tool::ProgressSink::default(),
         cancel: CancellationToken::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 use openpact_egress as egress;
 use openpact_egress::credential::References;
+use openpact_model::tool::Reach;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::ledger::Ledger;
@@ -13,11 +14,20 @@ use crate::ledger::Ledger;
 pub(crate) struct Hooks {
     door: Option<(Arc<egress::Door>, Arc<References>)>,
     ledger: Arc<Ledger>,
+    only: Option<egress::Only>,
 }
 
 impl Hooks {
     pub(crate) fn new(door: Option<(Arc<egress::Door>, Arc<References>)>, ledger: Arc<Ledger>) -> Self {
-        Self { door, ledger }
+        Self { door, ledger, only: None }
+    }
+
+    /// Narrows what a grant for any site allows to what this call may reach.
+    pub(crate) fn keep_to(&mut self, reach: &Reach) {
+        self.only = match reach {
+            Reach::Granted => None,
+            Reach::Only(addresses) => Some(egress::Only(Arc::clone(addresses))),
+        };
     }
 }
 
@@ -49,8 +59,11 @@ impl WasiHttpHooks for Hooks {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
         let ledger = Arc::clone(&self.ledger);
-        let request =
+        let mut request =
             request.map(|body| body.map_err(|error| egress::Error::Body(Box::new(error))).boxed_unsync());
+        if let Some(only) = self.only.clone() {
+            request.extensions_mut().insert(only);
+        }
         let options = options.unwrap_or_default();
         let options = egress::Options {
             connect: options.connect_timeout,

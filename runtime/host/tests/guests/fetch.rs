@@ -14,7 +14,7 @@ use openpact_model::port::{AuditSink, PortError};
 use openpact_model::principal::Principal;
 use openpact_model::random::SystemRandom;
 use openpact_model::secret::{SecretEntry, SecretSnapshot, SecretSource, SecretValue};
-use openpact_model::tool::ToolFailure;
+use openpact_model::tool::{Reach, ToolCall, ToolFailure};
 use openpact_test_guests::FETCH;
 use serde_json::{Map, json};
 
@@ -229,4 +229,28 @@ async fn settings_have_defaults_and_secret_ones_never_enter() {
         let told = text(&component, "fetch_setting", json!({"key": key})).await;
         assert_eq!(told, Err(ToolFailure::Failed("none".into())), "{key}");
     }
+}
+
+/// `.invalid` is never found, so a request that passes the grants ends there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_may_reach_only_some_addresses_reaches_no_others() {
+    let rule = "GET https://*/**".parse().unwrap();
+    let (component, audit) = with_door(vec![Grant { rule, placement: None, secret: None }]);
+    let asked = json!({"scheme": "https", "authority": "docs.invalid", "path": "/a?b"});
+    let only = |addresses: &[&str]| {
+        Reach::Only(Arc::new(addresses.iter().map(|&address| address.to_owned()).collect()))
+    };
+    for (reach, is_let_through) in [
+        (Reach::Granted, true),
+        (only(&["https://docs.invalid/a?b"]), true),
+        (only(&["https://docs.invalid/a"]), false),
+        (only(&[]), false),
+    ] {
+        let call = ToolCall { reach: reach.clone(), ..call("get", asked.clone()) };
+        let failure = component.call_reported(call).await.result.expect_err("nobody is there").to_string();
+        assert_eq!(!failure.contains("HttpRequestDenied"), is_let_through, "{reach:?}: {failure}");
+    }
+    let denied =
+        audit.0.lock().unwrap().iter().filter(|event| event.verdict == audit::Verdict::Denied).count();
+    assert_eq!(denied, 2);
 }

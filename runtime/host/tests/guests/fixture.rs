@@ -117,6 +117,7 @@ pub(crate) fn call_as(role: Role, tool: &str, arguments: Value) -> ToolCall {
         tool: tool.into(),
         arguments,
         caller: Caller { sender, role, audience: Audience::Private },
+        reach: openpact_model::tool::Reach::Granted,
         deadline: None,
         progress: openpact_model::tool::ProgressSink::default(),
         cancel: CancellationToken::new(),

@@ -40,7 +40,13 @@ impl Handler {
         let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
         let (progress, mut reports) = self.reports(&request.name, &context);
         let session = Some(client.session.clone());
-        let opening = Opening { progress, session, ..Opening::new(client.caller.clone(), &context.ct) };
+        // Its prompt is its own; what it has read here, the session knows.
+        let opening = Opening {
+            progress,
+            session,
+            is_private: false,
+            ..Opening::new(client.caller.clone(), &context.ct)
+        };
         // Closed when this future is dropped, and then what runs is cancelled.
         let turn = router.open_turn(opening);
         let answering = router.call(turn.id(), &request.name, &arguments);

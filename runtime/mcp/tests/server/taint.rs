@@ -43,6 +43,11 @@ impl ToolProvider for Desk {
         Arc::new([
             spec("fetch", Reads::Untrusted, Writes::Nothing),
             spec("post", Reads::Nothing, Writes::External),
+            spec("recall", Reads::Private, Writes::Nothing),
+            ToolSpec {
+                input_schema: json!({"type": "object", "properties": {"url": {"type": "string", "format": "uri"}}}),
+                ..spec("browse", Reads::Untrusted, Writes::Nothing)
+            },
         ])
     }
 
@@ -146,4 +151,30 @@ async fn it_sticks_to_the_owner_at_this_machine() {
     assert!(on_a_stream(&world, "post").await);
     assert!(on_a_stream(&world, "fetch").await);
     assert!(!on_a_stream(&world, "post").await);
+}
+
+/// Whether an address is fetched; if not, it must be because nobody wrote it.
+async fn browses(server: &Server, token: &str) -> bool {
+    let asked = json!({"name": "browse", "arguments": {"url": "https://any.example/?q=1"}});
+    let answer = modern(token, "tools/call", asked).send(server.address()).await.message();
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    let done = answer["result"]["isError"] == false && text == "done";
+    assert!(done || text.contains("only addresses that its owner wrote in it are fetched"), "{answer}");
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_read_private_things_fetches_no_address_of_its_own_choice() {
+    let world = desk().await;
+    let server = &world.server;
+    let one = world.client("one", Role::Owner, &["*"]).await;
+    assert!(browses(server, &one).await, "nothing private was read yet");
+    assert!(stateless(server, &one, "recall").await);
+    assert!(!browses(server, &one).await);
+    // The same by another way than a tool, even where there is nothing to read.
+    let other = world.client("other", Role::Owner, &["*"]).await;
+    assert!(browses(server, &other).await);
+    let read = json!({"uri": "memory://MEMORY.md"});
+    modern(&other, "resources/read", read).send(server.address()).await.message();
+    assert!(!browses(server, &other).await);
 }

@@ -158,6 +158,7 @@ impl Chat {
                     number: row.number,
                     said: Some(said::for_model(message, is_edited)),
                     is_tainted: said::brings_others(message, &row.event.author.id),
+                    is_forwarded: message.others,
                     notes: Vec::new(),
                     edits: row.edits,
                     is_overtaken: Arc::default(),

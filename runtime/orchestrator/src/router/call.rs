@@ -10,7 +10,7 @@ use openpact_model::audit::{Event, Verdict};
 use openpact_model::id::{CallId, Digest, TurnId};
 use openpact_model::port::AuditSink as _;
 use openpact_model::tool::{
-    Limit, ProgressSink, Reads, ToolAnswer, ToolCall, ToolFailure, ToolOutput, Writes,
+    Limit, ProgressSink, Reach, Reads, ToolAnswer, ToolCall, ToolFailure, ToolOutput, Writes,
 };
 use openpact_store::journal::Intent;
 use serde_json::Value;
@@ -33,6 +33,7 @@ struct Admitted {
     tool: Arc<Tool>,
     arguments: Value,
     hash: Digest,
+    reach: Reach,
 }
 
 /// A call that did not.
@@ -119,7 +120,31 @@ impl Shared {
         if redactor.find(text.as_bytes()).is_some() || redaction::finds(&redactor, &arguments) {
             return Err(denied("secret-in-arguments", HOLDS_SECRET.to_owned()));
         }
-        Ok(Admitted { tool: Arc::clone(tool), arguments, hash: Digest::of(text.as_bytes()) })
+        let (reach, arguments) = self.reach(turn, tool, arguments).await?;
+        Ok(Admitted { tool: Arc::clone(tool), arguments, hash: Digest::of(text.as_bytes()), reach })
+    }
+
+    /// What the call may reach, and its arguments with their addresses as they are compared.
+    async fn reach(
+        &self,
+        turn: &Turn,
+        tool: &Arc<Tool>,
+        mut arguments: Value,
+    ) -> Result<(Reach, Value), Refusal> {
+        let broken = |error| broken_store(&error, tool);
+        // A tool that reads private things itself could carry them out in this very call.
+        let is_private =
+            tool.spec.effects.reads == Reads::Private || self.holds_private(turn).await.map_err(broken)?;
+        let reach = if is_private {
+            let written = self.written(turn, tool.marks.addresses(&arguments)).await.map_err(broken)?;
+            tool.marks.keep_to(&arguments, written).map_err(|why| {
+                Refusal::new("not-written", ToolFailure::Denied(why)).of(tool).with(arguments.clone())
+            })?
+        } else {
+            Reach::Granted
+        };
+        tool.marks.normalise(&mut arguments);
+        Ok((reach, arguments))
     }
 
     async fn refuse(&self, turn: &Turn, name: &str, text: &str, refusal: Refusal) -> ToolAnswer {
@@ -151,7 +176,7 @@ impl Shared {
     /// Steps 5 to 8.
     async fn run(self: Arc<Self>, turn: Arc<Turn>, admitted: Admitted) -> ToolAnswer {
         let call = CallId::generate(&*self.random);
-        let Admitted { tool, arguments, hash } = admitted;
+        let Admitted { tool, arguments, hash, reach } = admitted;
         let shown = record::arguments(redaction::json(&self.redaction.current(), arguments.clone()));
         if let Err(error) = self.begin(&call, &turn, &tool, hash, &shown).await {
             tracing::error!(
@@ -169,6 +194,7 @@ impl Shared {
             tool: tool.spec.name.clone(),
             arguments,
             caller: turn.caller.clone(),
+            reach,
             deadline: Some(self.deadline),
             cancel: turn.cancel.child_token(),
             progress: self.redacted(&turn.progress),
@@ -189,7 +215,7 @@ impl Shared {
     }
 
     /// On disk before anything runs: the intent, the audit record and, for a tool that reads what strangers wrote,
-    /// the session's taint. The three are asked for together, so that they share one commit.
+    /// the session's taint; the same for one that reads private things. The three are asked for together, so that they share one commit.
     async fn begin(
         &self,
         call: &CallId,
@@ -211,13 +237,19 @@ impl Shared {
         let event = record::with_tool(event, Some(call), tool).with("arguments", arguments.clone());
         let journal = self.store.journal();
         let taint = async {
-            if tool.spec.effects.reads == Reads::Untrusted { self.taint(turn).await } else { Ok(()) }
+            match tool.spec.effects.reads {
+                Reads::Untrusted => self.taint(turn).await,
+                Reads::Private => self.hold_private(turn).await,
+                Reads::Nothing => Ok(()),
+            }
         };
         let (intended, audited, tainted) =
             tokio::join!(journal.intend(intent), self.store.record(event), taint);
         intended.map_err(|error| format!("the journal could not be written: {}", error_chain(&error)))?;
         audited.map_err(|error| format!("the audit log could not be written: {}", error_chain(&error)))?;
-        tainted.map_err(|error| format!("the taint could not be written: {}", error_chain(&error)))
+        tainted.map_err(|error| {
+            format!("what the session has read could not be written: {}", error_chain(&error))
+        })
     }
 
     /// What a tool says while it runs leaves as its answer does: without secrets.

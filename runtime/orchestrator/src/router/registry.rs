@@ -8,6 +8,7 @@ use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::tool::ToolSpec;
 
+use super::reach::Marks;
 use super::schema::Schema;
 use crate::Error;
 
@@ -18,6 +19,8 @@ pub(super) struct Tool {
     pub(super) principal: Principal,
     pub(super) digest: Option<Digest>,
     pub(super) schema: Schema,
+    /// Which of its arguments are addresses.
+    pub(super) marks: Marks,
 }
 
 /// All tools in the order of their names. Immutable: a change makes a new one, and calls that run keep theirs.
@@ -49,6 +52,7 @@ impl Registry {
                     principal: principal.clone(),
                     digest,
                     schema,
+                    marks: Marks::of(&spec.input_schema),
                 };
                 tools.insert(spec.name.clone(), Arc::new(tool));
             }

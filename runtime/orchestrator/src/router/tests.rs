@@ -1,5 +1,7 @@
 //! Every step of the pipeline: what it refuses, what it records, and what never runs.
 
+mod reach;
+
 use std::collections::BTreeMap;
 
 use openpact_model::audit::{Event, Verdict};

@@ -1,7 +1,7 @@
 //! The turns that run now. A caller is a turn id that this table issued and has not closed; nothing that a model, a
 //! guest or a client says can name another one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,8 @@ use openpact_model::random::Random;
 use openpact_model::role::{Audience, Caller, Channel, Role};
 use openpact_model::tool::ProgressSink;
 use tokio_util::sync::CancellationToken;
+
+use super::address;
 
 /// A running turn as the host knows it.
 pub(super) struct Turn {
@@ -22,6 +24,9 @@ pub(super) struct Turn {
     /// Who wants to know how far its calls are.
     pub(super) progress: ProgressSink,
     tainted: AtomicBool,
+    is_private: AtomicBool,
+    /// Addresses that a person wrote for this turn alone.
+    pub(super) written: BTreeSet<String>,
 }
 
 /// What a turn is opened with.
@@ -40,13 +45,20 @@ pub struct Opening {
     pub id: Option<TurnId>,
     /// Who wants to know how far its calls are.
     pub progress: ProgressSink,
+    /// Whether private things of the owner are in front of the model from the beginning. As a rule they are where the
+    /// owner alone reads.
+    pub is_private: bool,
+    /// The arguments of a call that a person wrote by hand: the addresses in them may be fetched. What is said in a
+    /// session is kept with it by [`super::Router::heard`].
+    pub written: Option<String>,
 }
 
 impl Opening {
     /// A turn of `caller` without a session or a place.
     pub fn new(caller: Caller, cancel: &CancellationToken) -> Self {
         let (cancel, progress) = (cancel.clone(), ProgressSink::default());
-        Self { caller, session: None, channel: None, cancel, id: None, progress }
+        let is_private = caller.audience == Audience::Private;
+        Self { caller, session: None, channel: None, cancel, id: None, progress, is_private, written: None }
     }
 }
 
@@ -70,6 +82,16 @@ impl Turn {
         self.tainted.store(true, Ordering::Release);
     }
 
+    /// Whether private things were in front of the model from the beginning, or came there in this turn. A session's own
+    /// mark is in the store.
+    pub(super) fn is_private(&self) -> bool {
+        self.is_private.load(Ordering::Acquire)
+    }
+
+    pub(super) fn hold_private(&self) {
+        self.is_private.store(true, Ordering::Release);
+    }
+
     /// Who it is, for the audit log.
     pub(super) fn actor(&self) -> String {
         let sender = &self.caller.sender;
@@ -79,7 +101,7 @@ impl Turn {
 
 impl Turns {
     pub(super) fn open(self: &Arc<Self>, random: &dyn Random, opening: Opening) -> OpenTurn {
-        let Opening { mut caller, session, channel, cancel, id, progress } = opening;
+        let Opening { mut caller, session, channel, cancel, id, progress, is_private, written } = opening;
         // A private channel is one that the owner alone reads. Whoever else speaks in it reads it too.
         if caller.role != Role::Owner {
             caller.audience = Audience::Group;
@@ -87,7 +109,10 @@ impl Turns {
         let tainted = AtomicBool::new(caller.role != Role::Owner);
         let cancel = cancel.child_token();
         let id = id.unwrap_or_else(|| TurnId::generate(random));
-        let turn = Arc::new(Turn { id, caller, session, channel, cancel, progress, tainted });
+        let is_private = AtomicBool::new(is_private);
+        let written = written.as_deref().map(address::in_arguments).unwrap_or_default();
+        let turn = Turn { id, caller, session, channel, cancel, progress, tainted, is_private, written };
+        let turn = Arc::new(turn);
         self.lock().insert(turn.id.clone(), Arc::clone(&turn));
         OpenTurn { turns: Arc::clone(self), turn }
     }

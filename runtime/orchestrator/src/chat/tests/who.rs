@@ -1,7 +1,7 @@
 //! Who may speak, and what makes no sense.
 
 use openpact_model::audit::Verdict;
-use openpact_model::chat::{AuthorKind, Visibility};
+use openpact_model::chat::{AuthorKind, Happening, Message, Quoted, Visibility};
 use openpact_model::role::Audience;
 
 use super::platform::{by, connected, edit};
@@ -121,4 +121,61 @@ async fn what_makes_no_sense_is_not_taken_and_what_is_too_long_is_answered() {
     assert!(scene.platform.until("a", 2).await[1].contains("at most 262144 are taken"));
     scene.say("a", "3", " \n ").await;
     assert!(scene.platform.until("a", 3).await[2].contains("nothing in this message"));
+}
+
+/// The addresses that count as written in the session of `a`, of these.
+async fn written(world: &World, place: &str, addresses: &[&str]) -> Vec<String> {
+    let session = world.store.sessions().active(&channel(place)).await.unwrap().unwrap();
+    let addresses = addresses.iter().map(|&address| address.to_owned()).collect();
+    world.store.sessions().addresses_of(&session, addresses).await.unwrap().into_iter().collect()
+}
+
+#[tokio::test]
+async fn what_is_forwarded_or_quoted_is_not_written_by_the_owner() {
+    let world = World::new();
+    let scene = scene(&world).await;
+    let with = |id: &str, text: &str, change: fn(&mut Message)| {
+        let mut event = message("a", id, text);
+        if let Happening::Message(message) = &mut event.happening {
+            change(message);
+        }
+        event
+    };
+    scene.deliver(with("1", "https://typed.example/", |_| {})).await;
+    scene.deliver(with("2", "https://forwarded.example/", |message| message.others = true)).await;
+    let quote = |message: &mut Message| {
+        message.reply_to = Some(Quoted {
+            id: "0".into(),
+            sender: Some("stranger".into()),
+            ours: false,
+            others: false,
+            text: Some("https://quoted.example/".into()),
+        });
+    };
+    scene.deliver(with("3", "Read that, and https://mine.example/", quote)).await;
+    scene.settled().await;
+    let all = [
+        "https://forwarded.example/",
+        "https://mine.example/",
+        "https://quoted.example/",
+        "https://typed.example/",
+    ];
+    assert_eq!(written(&world, "a", &all).await, ["https://mine.example/", "https://typed.example/"]);
+}
+
+#[tokio::test]
+async fn in_a_group_what_the_owner_wrote_counts_and_what_others_did_does_not() {
+    let world = World::new();
+    let scene = scene(&world).await;
+    for (id, user) in [("1", "owner"), ("2", "member"), ("3", "bot")] {
+        let mut event = by(user, message("g", id, &format!("https://{user}.example/")));
+        event.place.visibility = Visibility::Group;
+        if user == "bot" {
+            event.author.kind = AuthorKind::Bot;
+        }
+        scene.deliver(event).await;
+    }
+    scene.settled().await;
+    let all = ["https://bot.example/", "https://member.example/", "https://owner.example/"];
+    assert_eq!(written(&world, "g", &all).await, ["https://owner.example/"]);
 }
