@@ -21,6 +21,8 @@ use http::Method;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::address;
+
 pub use matcher::Matcher;
 pub use parse::Error;
 pub use warning::{Warning, warnings};
@@ -171,21 +173,25 @@ impl Rule {
     }
 
     /// The rule that allows exactly such a request and no other, for an admin to paste. Parts of the path that no
-    /// literal can name become `*`.
+    /// literal can name become `*`. A special address that stands in the request itself is named as `private=`.
     pub fn allowing(target: &Target<'_>) -> Self {
         let host = match &target.host {
             url::Host::Domain(name) => Host::Name((*name).to_owned()),
             url::Host::Ipv4(address) => Host::Address(IpAddr::V4(*address)),
             url::Host::Ipv6(address) => Host::Address(IpAddr::V6(*address)),
         };
+        let private = match host {
+            Host::Address(address) if address::judge(address, &[]).is_err() => vec![IpNet::from(address)],
+            _ => Vec::new(),
+        };
         Self {
             methods: Methods::Of(vec![target.method.to_owned()]),
             scheme: target.scheme,
             host,
             port: target.port,
-            path: path::Pattern::naming(&target.path),
+            path: path::Pattern::naming(&target.path, |_| true),
             credential: None,
-            private: Vec::new(),
+            private,
             rate: None,
             request_max: None,
             response_max: None,

@@ -3,12 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests may fail as loudly as a test")]
 
 mod address;
+mod advice;
 mod audit;
 mod credential;
 mod echo;
 mod grant;
+mod hostile;
+mod http2;
 mod limit;
+mod pool;
 mod redirect;
+mod reference;
 mod server;
+mod table;
 mod tls;
 mod world;

@@ -13,26 +13,26 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::world::{Names, PROBE, World, get, placed, read, send};
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer }
     }
 
-    fn pem_file(&self) -> tempfile::NamedTempFile {
+    pub(crate) fn pem_file(&self) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), self.issuer.pem()).unwrap();
         file
     }
 
     /// What a server of `name` accepts connections with.
-    fn acceptor(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, name: &str, protocols: &[&str]) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -68,7 +68,7 @@ impl Authority {
     }
 }
 
-fn world(ca: Option<&tempfile::NamedTempFile>) -> World {
+pub(crate) fn world(ca: Option<&tempfile::NamedTempFile>) -> World {
     World::with(Config {
         extra_ca: ca.map(|file| file.path().to_owned()),
         lookup: Some(Names::new(|_, _| vec![[127, 0, 0, 1].into()])),
