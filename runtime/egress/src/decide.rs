@@ -107,8 +107,9 @@ impl Door {
         if hop.url.as_str().len() > MAX_URL {
             return Err(Error::Invalid(format!("the URL is longer than {MAX_URL} bytes")));
         }
-        let target = Target::of(&hop.method, &hop.url)
-            .ok_or_else(|| Error::Invalid("the URL has no host that can be reached by HTTP".to_owned()))?;
+        let target = Target::of(&hop.method, &hop.url).ok_or_else(|| {
+            Error::Invalid("the URL has no host that can be reached by HTTP, or that is no method".to_owned())
+        })?;
         let matching = context.set.matcher.matching(&target);
         if matching.is_empty() && !self.is_counting() {
             return Err(no_grant(context, hop, &target));

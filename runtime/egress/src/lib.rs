@@ -38,7 +38,7 @@ pub use door::{Door, Grant};
 pub use error::{Denial, Error, Hidden, Part, Phase};
 pub use header::is_forbidden as is_forbidden_header;
 pub use limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, DEFAULT_TOTAL, Options};
-pub use request::{empty, full, request};
+pub use request::{destination, empty, full, request};
 pub use response::FinalUrl;
 pub use transport::{Lookup, SystemLookup};
 

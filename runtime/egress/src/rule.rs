@@ -148,17 +148,17 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Reads the parts that rules look at; `None` for a URL of another scheme or without a host.
+    /// Reads the parts that rules look at; `None` for a URL of another scheme or without a host, and where host or
+    /// method hold a star. Such a request is none that anybody means, and the rule that named it would read as one that
+    /// allows any site, or every method.
     pub fn of(method: &'a Method, url: &'a Url) -> Option<Self> {
         let scheme = Scheme::read(url.scheme())?;
         let port = url.port().unwrap_or(scheme.default_port());
-        Some(Self {
-            method: method.as_str(),
-            scheme,
-            host: url.host()?,
-            port,
-            path: path::Segments::of(url.path()),
-        })
+        let host = url.host()?;
+        let starred =
+            matches!(host, url::Host::Domain(name) if name.contains('*')) || method.as_str().contains('*');
+        let path = path::Segments::of(url.path());
+        (!starred).then_some(Self { method: method.as_str(), scheme, host, port, path })
     }
 }
 

@@ -192,6 +192,30 @@ async fn a_rule_never_shows_a_secret_or_a_reference() {
 }
 
 #[tokio::test]
+async fn no_request_gets_a_rule_for_more_than_itself() {
+    // A URL may have a star for its host, and a method may be one: a rule that named them would read as any site, as
+    // every name below `com`, as every method.
+    let world = World::new();
+    for grants in [&[][..], &["GET,HEAD https://*/**"]] {
+        let door = world.door(grants);
+        for (method, url) in [
+            ("GET", "https://*/"),
+            ("GET", "https://*.com/"),
+            ("GET", "https://%2A/"),
+            ("GET", "https://*.*/"),
+            ("GET", "https://a*/"),
+            ("*", "https://a.test/"),
+            ("G*", "https://a.test/"),
+        ] {
+            let refused = ask(&door, method, url).await.err();
+            assert!(matches!(refused, Some(Error::Invalid(_))), "{method} {url}: {refused:?}");
+            let event = world.log.last();
+            assert!(event.verdict == Verdict::Denied && !event.detail.contains_key("allow"), "{event:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_no_rule_can_lift_is_recorded_without_one() {
     let server = Server::saying("ok").await;
     let world = World::new();
