@@ -14,7 +14,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use openpact_egress::credential::References;
 use openpact_egress::redact::{Redactor, Scope};
-use openpact_egress::rule::{Matcher, Target};
+use openpact_egress::rule::{Matcher, Rule, Target};
 use openpact_egress::{Config, Door, Grant, Options, Ports, empty, request};
 use openpact_model::audit::Event;
 use openpact_model::clock::SystemClock;
@@ -65,21 +65,33 @@ fn redact_without_a_match(bencher: Bencher<'_, '_>, secrets: usize) {
     });
 }
 
+/// The baseline: one search for the values as they are, in none of their forms.
+#[divan::bench(args = [1, 10, 100])]
+fn plain_search_without_a_match(bencher: Bencher<'_, '_>, secrets: usize) {
+    let snapshot = snapshot(secrets);
+    let values = snapshot.entries.values().map(|entry| entry.value.expose().as_bytes());
+    let search = aho_corasick::AhoCorasick::builder().ascii_case_insensitive(true).build(values);
+    let (search, text) = (search.expect("a search"), prose());
+    bencher.counter(BytesCount::new(text.len())).bench_local(|| search.find(&text[..]).is_some());
+}
+
 #[divan::bench(args = [1, 10, 100])]
 fn build_a_redactor(bencher: Bencher<'_, '_>, secrets: usize) {
     let snapshot = snapshot(secrets);
     bencher.bench_local(|| Redactor::new(&snapshot, Scope::All));
 }
 
-#[divan::bench(args = [1, 1000])]
-fn match_a_request(bencher: Bencher<'_, '_>, rules: usize) {
-    let texts = (0..rules).map(|number| match number % 3 {
+fn rules(count: usize) -> Vec<Rule> {
+    let texts = (0..count).map(|number| match number % 3 {
         0 => format!("GET https://host{number}.test/v1/*/items/**"),
         1 => format!("GET,POST https://*.site{number}.test/**"),
         _ => format!("* https://api.test/part{number}/**"),
     });
-    let matcher = Matcher::new(texts.map(|text| text.parse().expect("a rule")).collect());
-    let urls: Vec<Url> = [
+    texts.map(|text| text.parse().expect("a rule")).collect()
+}
+
+fn requests() -> Vec<Url> {
+    [
         "https://host0.test/v1/abc/items/5",
         "https://a.b.site1.test/x/y/z",
         "https://api.test/part998/a/b",
@@ -87,12 +99,27 @@ fn match_a_request(bencher: Bencher<'_, '_>, rules: usize) {
     ]
     .iter()
     .map(|text| text.parse().expect("a URL"))
-    .collect();
+    .collect()
+}
+
+#[divan::bench(args = [1, 1000])]
+fn match_a_request(bencher: Bencher<'_, '_>, count: usize) {
+    let (matcher, urls) = (Matcher::new(rules(count)), requests());
     bencher.counter(ItemsCount::new(urls.len())).bench_local(|| {
         let found = urls
             .iter()
             .filter_map(|url| Target::of(&Method::GET, url).map(|target| matcher.matching(&target)));
         found.map(|rules| rules.len()).sum::<usize>()
+    });
+}
+
+/// The baseline: each rule is tried.
+#[divan::bench(args = [1, 1000])]
+fn try_every_rule(bencher: Bencher<'_, '_>, count: usize) {
+    let (rules, urls) = (rules(count), requests());
+    bencher.counter(ItemsCount::new(urls.len())).bench_local(|| {
+        let targets = urls.iter().filter_map(|url| Target::of(&Method::GET, url));
+        targets.map(|target| rules.iter().filter(|rule| rule.matches(&target)).count()).sum::<usize>()
     });
 }
 

@@ -69,12 +69,16 @@ impl Issued {
         &self.names[label]
     }
 
-    /// `text` with every reference replaced by the name of its credential in braces, to be shown.
+    /// `text` with every reference, in whatever letter case, replaced by the name of its credential in braces, to be
+    /// shown.
     pub(crate) fn show(&self, text: &str) -> String {
-        let mut shown = text.to_owned();
-        for (name, reference) in &self.by_name {
-            shown = shown.replace(reference.as_str(), &format!("{{{name}}}"));
+        let (mut shown, mut from) = (String::with_capacity(text.len()), 0);
+        while let Some(found) = self.search.find(text.as_bytes(), from) {
+            // A reference is ASCII, so both its ends are ends of characters.
+            shown.extend([&text[from..found.start], "{", self.name(found.label), "}"]);
+            from = found.end;
         }
+        shown.push_str(&text[from..]);
         shown
     }
 

@@ -1,9 +1,11 @@
 //! The decision on one hop: grant, literal address, scan, credential, rate. Nothing here touches the network.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
+use ipnet::IpNet;
 use openpact_model::secret::{SecretName, SecretSnapshot};
 use openpact_model::text::one_line;
 use percent_encoding::percent_decode_str;
@@ -52,6 +54,8 @@ pub(crate) struct Hop {
 pub(crate) struct Passed {
     /// `None` in count mode, where no grant allows it.
     pub(crate) rule: Option<Rule>,
+    /// The special addresses that it may reach: those of all grants that allow it with this credential.
+    pub(crate) private: Vec<IpNet>,
     /// As it is sent, with the credential filled in.
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
@@ -134,8 +138,9 @@ impl Door {
         if hop.url.as_str().len() > MAX_URL {
             return Err(Error::Invalid(format!("the URL is longer than {MAX_URL} bytes")));
         }
-        let target = Target::of(&hop.method, &hop.url)
-            .ok_or_else(|| Error::Invalid("the URL has no host that can be reached by HTTP".to_owned()))?;
+        let target = Target::of(&hop.method, &hop.url).ok_or_else(|| {
+            Error::Invalid("the URL has no host that can be reached by HTTP, or that is no method".to_owned())
+        })?;
         let matching = context.set.matcher.matching(&target);
         if matching.is_empty() && !self.is_counting() {
             return Err(no_grant(context, hop, &target));
@@ -144,14 +149,20 @@ impl Door {
         let (chosen, slot) = choose(context, &matching, hop, &mut url, &mut headers);
         let grant = chosen.map(|place| &context.set.grants[place]);
         keep_to_written(context, hop, &matching)?;
-        match grant {
-            Some(grant) => exchange.note("rule", grant.rule.to_string()),
-            None => exchange.note("would_deny", true),
+        if let Some(grant) = grant {
+            exchange.note("rule", grant.rule.to_string());
+        } else {
+            exchange.note("would_deny", true);
+            if let Some(rule) = suggestion(context, &target, None) {
+                exchange.note("allow", rule.to_string());
+            }
         }
-        guard_literal(&url, grant, &target)?;
+        let private = private(context, &matching, grant.filter(|_| slot.is_some()));
+        let carried = grant.filter(|_| slot.is_some()).and_then(|grant| grant.rule.credential.as_deref());
+        guard_literal(&url, &private, &target).map_err(|error| explain(error, context, hop, carried))?;
         keep_placement_headers(context, &matching, hop, &mut headers)?;
-        refuse_references(context, &url, &headers)?;
-        refuse_secrets(context, &url, &headers)?;
+        refuse_references(context, hop, &url, &headers)?;
+        refuse_secrets(context, hop, &url, &headers)?;
         let bare_headers = headers.clone();
         let pending = slot.zip(grant).map(|(slot, grant)| Pending { grant: grant.clone(), slot });
         if pending.is_some() {
@@ -161,7 +172,7 @@ impl Door {
             bucket.take(self.shared.ports.clock.monotonic()).map_err(|retry| Error::RateLimited { retry })?;
         }
         let rule = grant.map(|grant| grant.rule.clone());
-        Ok((Passed { rule, url, headers, bare_headers, credential: None }, pending))
+        Ok((Passed { rule, private, url, headers, bare_headers, credential: None }, pending))
     }
 
     async fn fill(
@@ -240,31 +251,30 @@ fn choose(
     (matching.first().copied(), None)
 }
 
+/// The special addresses that a request may reach. Each grant that allows it allows it wholly, so what any of them names
+/// counts; but where the request carries a credential, only what is named beside that credential.
+fn private(context: &Context, matching: &[usize], carried: Option<&Grant>) -> Vec<IpNet> {
+    let grants = matching.iter().map(|place| &context.set.grants[*place]);
+    let same = grants.filter(|grant| {
+        carried.is_none_or(|carried| {
+            grant.rule.credential == carried.rule.credential && grant.secret == carried.secret
+        })
+    });
+    let mut ranges: Vec<IpNet> = same.flat_map(|grant| grant.rule.private.iter().copied()).collect();
+    ranges.sort();
+    ranges.dedup();
+    ranges
+}
+
 /// An address in the URL itself never reaches the resolver, so it is judged here.
-fn guard_literal(url: &Url, grant: Option<&Grant>, target: &Target<'_>) -> Result<(), Error> {
+fn guard_literal(url: &Url, private: &[IpNet], target: &Target<'_>) -> Result<(), Error> {
     let address = match url.host() {
         Some(url::Host::Ipv4(address)) => IpAddr::V4(address),
         Some(url::Host::Ipv6(address)) => IpAddr::V6(address),
         Some(url::Host::Domain(_)) | None => return Ok(()),
     };
-    let private = grant.map_or(&[][..], |grant| &grant.rule.private);
     let refused = address::judge(address, private);
-    refused.map_err(|refused| {
-        with_rule(prohibited(target.host.to_string(), refused), grant.map(|grant| &grant.rule))
-    })
-}
-
-/// Completes what the admin is told of a refused address: the grant with the address named.
-pub(crate) fn with_rule(error: Error, rule: Option<&Rule>) -> Error {
-    let Error::Prohibited { host, mut admin } = error else { return error };
-    let range = admin.rule.take().and_then(|range| range.parse().ok());
-    admin.rule = rule.zip(range).map(|(rule, range)| {
-        let mut allowing = rule.clone();
-        allowing.private.push(range);
-        allowing.private.sort();
-        allowing.to_string()
-    });
-    Error::Prohibited { host, admin }
+    refused.map_err(|refused| prohibited(target.host.to_string(), refused))
 }
 
 /// A header that a placement names belongs to that placement. A guest that wrote something else there is refused; on
@@ -297,8 +307,8 @@ fn refuse_parts(headers: &HeaderMap) -> Result<(), Error> {
     header::asks_for_part(headers).map_or(Ok(()), |name| Err(refused(name)))
 }
 
-fn refuse_references(context: &Context, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
-    let found = texts(url, headers).find_map(|(place, text)| Some((place, context.issued.find(&text)?)));
+fn refuse_references(context: &Context, hop: &Hop, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
+    let found = find(&hop.method, url, headers, |text| context.issued.find(text));
     found.map_or(Ok(()), |(place, name)| Err(misplaced(name, &place)))
 }
 
@@ -307,8 +317,8 @@ pub(crate) fn misplaced(name: &str, place: &str) -> Error {
     Error::denied(format!("the credential '{name}' may not stand in {place}"))
 }
 
-fn refuse_secrets(context: &Context, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
-    let found = texts(url, headers).find_map(|(place, text)| Some((place, context.redactor.find(&text)?)));
+fn refuse_secrets(context: &Context, hop: &Hop, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
+    let found = find(&hop.method, url, headers, |text| context.redactor.find(text));
     found.map_or(Ok(()), |(place, name)| Err(leak(name.as_str(), &place)))
 }
 
@@ -319,34 +329,85 @@ pub(crate) fn leak(name: &str, place: &str) -> Error {
     Error::Denied(Denial { reason, admin: Hidden { detail: Some(detail), rule: None } })
 }
 
-/// Everything in a request but its body, with the name of its place: the URL as it is sent and decoded, each header.
-fn texts<'a>(url: &'a Url, headers: &'a HeaderMap) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
-    let raw = url.as_str().as_bytes().to_vec();
-    let decoded = percent_encoding::percent_decode(&raw).collect();
-    let urls = [raw, decoded].into_iter().map(|text| ("the URL".to_owned(), text));
-    let names =
-        headers.keys().map(|name| ("the name of a header".to_owned(), name.as_str().as_bytes().to_vec()));
-    let values =
-        headers.iter().map(|(name, value)| (format!("the header '{name}'"), value.as_bytes().to_vec()));
-    urls.chain(names).chain(values)
+/// Looks through everything in a request but its body: the method, the URL as it is sent and decoded, each header's name
+/// and value. Gives what was found with the name of its place.
+fn find<T>(
+    method: &Method,
+    url: &Url,
+    headers: &HeaderMap,
+    search: impl Fn(&[u8]) -> Option<T>,
+) -> Option<(String, T)> {
+    let decoded: Cow<'_, [u8]> = percent_decode_str(url.as_str()).into();
+    let in_method = search(method.as_str().as_bytes()).map(|found| ("the method", found));
+    let in_url = || search(url.as_str().as_bytes()).or_else(|| search(&decoded));
+    let in_name = || headers.keys().find_map(|name| search(name.as_str().as_bytes()));
+    let in_value = || {
+        let mut values = headers.iter();
+        values.find_map(|(name, value)| Some((format!("the header '{name}'"), search(value.as_bytes())?)))
+    };
+    in_method
+        .or_else(|| in_url().map(|found| ("the URL", found)))
+        .or_else(|| in_name().map(|found| ("the name of a header", found)))
+        .map(|(place, found)| (place.to_owned(), found))
+        .or_else(in_value)
 }
 
 /// No grant allows it: one line for the guest, the rule that would allow it for the admin.
 pub(crate) fn no_grant(context: &Context, hop: &Hop, target: &Target<'_>) -> Error {
     let shown = context.show_url(&hop.url, SHOWN);
     let redirect = if hop.number == 0 { "" } else { "redirect to " };
-    let reason = format!("no grant allows {redirect}{} {shown}", hop.method);
-    let rule = (!target.path.is_hostile()).then(|| suggestion(context, target));
+    let method = context.show(hop.method.as_str(), SHOWN);
+    let reason = format!("no grant allows {redirect}{method} {shown}");
+    let rule = suggestion(context, target, None).map(|rule| rule.to_string());
     Error::Denied(Denial { reason, admin: Hidden { detail: None, rule } })
 }
 
-fn suggestion(context: &Context, target: &Target<'_>) -> String {
-    let mut rule = Rule::allowing(target);
-    let text = rule.to_string();
-    let decoded: Vec<u8> = percent_decode_str(&text).collect();
-    if !context.is_secret(text.as_bytes()) && !context.is_secret(&decoded) {
-        return text;
+/// Completes what the admin is told of a refused address: the rule that would allow just this request, beside the grants
+/// that are there.
+pub(crate) fn explain(error: Error, context: &Context, hop: &Hop, credential: Option<&str>) -> Error {
+    if !matches!(error, Error::Prohibited { .. }) {
+        return error;
     }
-    rule.path = Pattern::any();
-    rule.to_string()
+    let target = Target::of(&hop.method, &hop.url);
+    let rule = target.and_then(|target| suggestion(context, &target, credential));
+    with_rule(error, rule.as_ref())
+}
+
+/// Adds the refused address to `rule`.
+pub(crate) fn with_rule(error: Error, rule: Option<&Rule>) -> Error {
+    let Error::Prohibited { host, mut admin } = error else { return error };
+    let range = admin.rule.take().and_then(|range| range.parse().ok());
+    admin.rule = rule.zip(range).map(|(rule, range)| {
+        let mut allowing = rule.clone();
+        allowing.private.push(range);
+        allowing.private.sort();
+        allowing.private.dedup();
+        allowing.to_string()
+    });
+    Error::Prohibited { host, admin }
+}
+
+/// The rule that allows exactly such a request, ready to paste. A segment of the path that holds a secret or a
+/// reference becomes `*`; where one would show nevertheless, as in the name of the host, there is no such rule, and
+/// neither is there for what no rule can say, such as a name with a dot at its end.
+fn suggestion(context: &Context, target: &Target<'_>, credential: Option<&str>) -> Option<Rule> {
+    if target.path.is_hostile() {
+        return None;
+    }
+    let mut rule = Rule::allowing(target);
+    rule.credential = credential.map(str::to_owned);
+    let may_be_shown = |rule: &Rule| {
+        let text = rule.to_string();
+        let decoded: Vec<u8> = percent_decode_str(&text).collect();
+        !context.is_secret(text.as_bytes()) && !context.is_secret(&decoded)
+    };
+    if !may_be_shown(&rule) {
+        rule.path = Pattern::naming(&target.path, |segment| !context.is_secret(segment));
+    }
+    if !may_be_shown(&rule) {
+        // A value that goes over a slash.
+        rule.path = Pattern::naming(&target.path, |_| false);
+    }
+    let reads_back = rule.to_string().parse().is_ok_and(|read: Rule| read == rule);
+    (reads_back && may_be_shown(&rule)).then_some(rule)
 }

@@ -1,14 +1,19 @@
 //! The record of one exchange. A hop that is sent leaves two lines in the audit log: [`BEGIN`] before its first byte,
 //! and [`KIND`] when it has ended, in whatever way. A hop that was refused before it left leaves the second alone.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::StatusCode;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::clock::Clock;
-use openpact_model::port::AuditSink;
+use openpact_model::port::{AuditSink, PortError};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
@@ -81,11 +86,8 @@ impl Exchange {
         let Some(event) = self.complete(outcome) else { return Ok(()) };
         self.count(&event);
         let audit = self.audit.clone();
-        let written = self.runtime.spawn(async move { audit.record(event).await }).await;
-        match written {
-            Ok(written) => written.map_err(Error::Audit),
-            Err(error) => Err(Error::Setup(format!("the audit log broke: {error}"))),
-        }
+        let record = Some(async move { audit.record(event).await }.boxed());
+        Writing { record, runtime: self.runtime.clone() }.await.map_err(Error::Audit)
     }
 
     fn complete(&mut self, outcome: Result<(), &Error>) -> Option<Event> {
@@ -149,8 +151,35 @@ impl Drop for Exchange {
         }
         self.count(&event);
         let audit = self.audit.clone();
+        let record = Some(async move { audit.record(event).await }.boxed());
+        drop(Writing { record, runtime: self.runtime.clone() });
+    }
+}
+
+/// A record on its way to the log. Whoever drops this before it is written does not stop it: it goes on as a task of
+/// its own, which otherwise would only cost every request the way to another thread and back.
+struct Writing {
+    /// `None` once it is written.
+    record: Option<BoxFuture<'static, Result<(), PortError>>>,
+    runtime: Handle,
+}
+
+impl Future for Writing {
+    type Output = Result<(), PortError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(record) = &mut self.record else { return Poll::Ready(Ok(())) };
+        let written = ready!(record.as_mut().poll(context));
+        self.record = None;
+        Poll::Ready(written)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let Some(record) = self.record.take() else { return };
         self.runtime.spawn(async move {
-            if let Err(error) = audit.record(event).await {
+            if let Err(error) = record.await {
                 tracing::error!(%error, "a request that was abandoned could not be recorded");
             }
         });

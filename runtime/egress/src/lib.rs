@@ -45,7 +45,7 @@ pub use error::{Denial, Error, Hidden, Part, Phase};
 pub use explain::{Address, Credential, Explanation};
 pub use header::is_forbidden as is_forbidden_header;
 pub use limit::{DEFAULT_REQUEST_MAX, DEFAULT_RESPONSE_MAX, DEFAULT_TOTAL, Options};
-pub use request::{Only, empty, full, request};
+pub use request::{Only, destination, empty, full, request};
 pub use response::{FINAL_URL, FinalUrl};
 pub use transport::{Lookup, SystemLookup};
 

@@ -6,6 +6,7 @@
 
 mod form;
 mod pattern;
+mod prefilter;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -77,11 +77,18 @@ pub(crate) fn read(parts: Parts) -> Result<Hop, Error> {
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Error::denied(format!("the method {} never passes", parts.method)));
     }
-    let url = Url::parse(&parts.uri.to_string());
-    let url = url.map_err(|error| Error::Invalid(format!("the URL cannot be read: {error}")))?;
-    let url = acceptable(url)?;
+    let url = destination(&parts.uri)?;
     header::wrong(&parts.headers).map_or(Ok(()), |reason| Err(Error::denied(reason)))?;
     Ok(Hop { number: 0, method: parts.method, url, headers: parts.headers, offered: None })
+}
+
+/// The URL that a request for `uri` is judged by, and sent to.
+///
+/// # Errors
+/// [`Error::Invalid`] or [`Error::Denied`] where no request is sent to that.
+pub fn destination(uri: &http::Uri) -> Result<Url, Error> {
+    let url = Url::parse(&uri.to_string());
+    acceptable(url.map_err(|error| Error::Invalid(format!("the URL cannot be read: {error}")))?)
 }
 
 /// A URL that this door can serve, without its fragment.

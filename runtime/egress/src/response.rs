@@ -77,7 +77,7 @@ pub(crate) async fn deliver(
             Err(error)
         }
         Ok(encoding) => {
-            let headers = clean_headers(response.headers(), &delivery.method, encoding.is_some(), redactor);
+            let headers = clean_headers(&response, &delivery.method, encoding.is_some(), redactor);
             let mut answer = http::Response::new(());
             *answer.status_mut() = response.status();
             *answer.version_mut() = response.version();
@@ -135,15 +135,24 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, String> {
     Ok(only)
 }
 
-fn clean_headers(headers: &HeaderMap, method: &Method, decoded: bool, redactor: &Redactor) -> HeaderMap {
+fn clean_headers(
+    response: &reqwest::Response,
+    method: &Method,
+    decoded: bool,
+    redactor: &Redactor,
+) -> HeaderMap {
+    let headers = response.headers();
+    // It tells of the body that is not there, which may be asked for; a `204` has none to tell of (RFC 9110, section
+    // 8.6), and of two ways to say where the body ends the other one counts (RFC 9112, section 6.3).
+    let of_another_body = *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED;
+    let is_changed = decoded || !redactor.is_empty() || headers.contains_key(names::TRANSFER_ENCODING);
+    let keeps_length = of_another_body || !(is_changed || response.status() == StatusCode::NO_CONTENT);
     let mut clean = HeaderMap::new();
     for (name, value) in headers {
         let of_wire = header::is_forbidden(name)
             || *name == FINAL_URL
             || (decoded && *name == names::CONTENT_ENCODING)
-            || (*name == names::CONTENT_LENGTH
-                && *method != Method::HEAD
-                && (decoded || !redactor.is_empty()));
+            || (*name == names::CONTENT_LENGTH && !keeps_length);
         if of_wire || redactor.find(name.as_str().as_bytes()).is_some() {
             continue;
         }

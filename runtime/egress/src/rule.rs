@@ -21,6 +21,8 @@ use http::Method;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::address;
+
 pub use matcher::Matcher;
 pub use parse::Error;
 pub use warning::{Warning, warnings};
@@ -150,17 +152,17 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Reads the parts that rules look at; `None` for a URL of another scheme or without a host.
+    /// Reads the parts that rules look at; `None` for a URL of another scheme or without a host, and where host or
+    /// method hold a star. Such a request is none that anybody means, and the rule that named it would read as one that
+    /// allows any site, or every method.
     pub fn of(method: &'a Method, url: &'a Url) -> Option<Self> {
         let scheme = Scheme::read(url.scheme())?;
         let port = url.port().unwrap_or(scheme.default_port());
-        Some(Self {
-            method: method.as_str(),
-            scheme,
-            host: url.host()?,
-            port,
-            path: path::Segments::of(url.path()),
-        })
+        let host = url.host()?;
+        let starred =
+            matches!(host, url::Host::Domain(name) if name.contains('*')) || method.as_str().contains('*');
+        let path = path::Segments::of(url.path());
+        (!starred).then_some(Self { method: method.as_str(), scheme, host, port, path })
     }
 }
 
@@ -182,21 +184,25 @@ impl Rule {
     }
 
     /// The rule that allows exactly such a request and no other, for an admin to paste. Parts of the path that no
-    /// literal can name become `*`.
+    /// literal can name become `*`. A special address that stands in the request itself is named as `private=`.
     pub fn allowing(target: &Target<'_>) -> Self {
         let host = match &target.host {
             url::Host::Domain(name) => Host::Name((*name).to_owned()),
             url::Host::Ipv4(address) => Host::Address(IpAddr::V4(*address)),
             url::Host::Ipv6(address) => Host::Address(IpAddr::V6(*address)),
         };
+        let private = match host {
+            Host::Address(address) if address::judge(address, &[]).is_err() => vec![IpNet::from(address)],
+            _ => Vec::new(),
+        };
         Self {
             methods: Methods::Of(vec![target.method.to_owned()]),
             scheme: target.scheme,
             host,
             port: target.port,
-            path: path::Pattern::naming(&target.path),
+            path: path::Pattern::naming(&target.path, |_| true),
             credential: None,
-            private: Vec::new(),
+            private,
             rate: None,
             request_max: None,
             response_max: None,

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::Body;
 use crate::credential::{Issued, References};
-use crate::decide::{Context, Hop, Passed, with_rule};
+use crate::decide::{Context, Hop, Passed, explain};
 use crate::door::Door;
 use crate::error::{Error, Phase};
 use crate::exchange::{Exchange, KIND};
@@ -68,7 +68,7 @@ impl Door {
             Ok(hop) => hop,
             Err(error) => {
                 let subject = context.show(asked.split(['?', '#']).next().unwrap_or_default(), RECORDED);
-                self.exchange(&method, subject).finish(Err(&error)).await?;
+                self.exchange(&context, &method, subject).finish(Err(&error)).await?;
                 return Err(error);
             }
         };
@@ -114,15 +114,15 @@ impl Door {
         journey.context = Arc::new(Context { set, issued, snapshot: now, redactor, only });
     }
 
-    pub(crate) fn exchange(&self, method: &Method, subject: String) -> Exchange {
+    pub(crate) fn exchange(&self, context: &Context, method: &Method, subject: String) -> Exchange {
         let event = Event::new(KIND, self.principal.to_string(), subject, Verdict::Allowed)
-            .with("method", method.as_str());
+            .with("method", context.show(method.as_str(), RECORDED));
         Exchange::begin(self.shared.ports.audit.clone(), self.shared.ports.clock.clone(), event)
     }
 
     async fn hop(&self, journey: &mut Journey, hop: &Hop) -> Result<Outcome, Error> {
         let context = journey.context.clone();
-        let mut exchange = self.exchange(&hop.method, context.show_url(&hop.url, RECORDED));
+        let mut exchange = self.exchange(&context, &hop.method, context.show_url(&hop.url, RECORDED));
         note_request(&mut exchange, &context, hop);
         // From here on the record is written whatever happens: here, in the answer's body, or by dropping it.
         let ready = self.prepare(journey, hop, &mut exchange).await;
@@ -164,7 +164,7 @@ impl Door {
         let payload = journey.payload.take().ok_or_else(|| {
             Error::Invalid("the redirect asks for the body again, which was too long to keep".to_owned())
         })?;
-        let client = self.client(rule.map_or(&[][..], |rule| &rule.private))?;
+        let client = self.client(&passed.private)?;
         let mut request = reqwest::Request::new(hop.method.clone(), passed.url.clone());
         *request.headers_mut() = outgoing_headers(&passed.headers);
         let without_body =
@@ -187,10 +187,12 @@ impl Door {
         let Ready { passed, request, client, failure, times, deadline } = ready;
         let host = hop.url.host_str().unwrap_or_default().to_owned();
         let by = deadline.min(Instant::now() + times.first_byte);
-        let private = passed.rule.as_ref().map_or(&[][..], |rule| &rule.private);
+        let credential = passed.credential.as_ref().map(|placed| placed.credential.as_str());
+        let explained = |error| explain(error, &journey.context, hop, credential);
         let transport = &self.shared.transport;
-        let behind = transport.judge_behind_proxy(&hop.url, private, times.connect, &self.lookups).await;
-        let cleared = match behind.map_err(|error| with_rule(error, passed.rule.as_ref())) {
+        let behind =
+            transport.judge_behind_proxy(&hop.url, &passed.private, times.connect, &self.lookups).await;
+        let cleared = match behind.map_err(explained) {
             Ok(()) => exchange.announce().await,
             Err(error) => Err(error),
         };
@@ -201,10 +203,7 @@ impl Door {
         let sending = CONNECT.scope(times.connect, client.execute(request));
         let response = match tokio::time::timeout_at(by, sending).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => {
-                let error = failure.take().unwrap_or_else(|| classify(&error, &host));
-                Err(with_rule(error, passed.rule.as_ref()))
-            }
+            Ok(Err(error)) => Err(failure.take().unwrap_or_else(|| explained(classify(&error, &host)))),
             Err(_) if by == deadline => Err(Error::Timeout { phase: Phase::Total, after: times.total }),
             Err(_) => Err(Error::Timeout { phase: Phase::FirstByte, after: times.first_byte }),
         };

@@ -211,9 +211,7 @@ fn a_rule_that_does_nothing_is_a_warning() {
         (1, "never used: rule 1"),
         (6, "never used: rule 6"),
         (8, "never matches: 10.0.0.1 is a private address"),
-        (9, "never used: rule 9"),
         (10, "never matches"),
-        (10, "never used: rule 9"),
         (11, "covers every site whose name ends in .com"),
         (12, "covers any site"),
     ];

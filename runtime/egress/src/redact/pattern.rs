@@ -6,14 +6,20 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use bytes::{Bytes, BytesMut};
 
+use super::prefilter::Prefilter;
+
 /// Up to so many bytes of patterns the search is a table of states and bytes: faster, and about 256 bytes of memory
 /// for each byte of a pattern.
 const MAX_TABLE: usize = 16 * 1024;
+/// How far a full search goes at least once the prefilter asked for it, beyond twice the longest pattern.
+const SPAN: usize = 64;
 
 /// Patterns with a label each; several patterns may share one.
 #[derive(Default)]
 pub(crate) struct Patterns {
     search: Option<AhoCorasick>,
+    /// `None` where a pattern is too short for one.
+    prefilter: Option<Prefilter>,
     labels: Vec<usize>,
     /// In lower case and in order, to tell whether a text is the start of one.
     sorted: Vec<Vec<u8>>,
@@ -48,18 +54,35 @@ impl Patterns {
             patterns.into_iter().map(|(bytes, _)| bytes.to_ascii_lowercase()).collect();
         sorted.sort();
         sorted.dedup();
+        let prefilter = Prefilter::new(&sorted);
         let mut starts = vec![0; 1 << 10];
         for pattern in &sorted {
             let pair = pair(pattern[0], pattern[1]);
             starts[pair / 64] |= 1 << (pair % 64);
         }
         let longest = sorted.iter().map(Vec::len).max().unwrap_or(0);
-        Self { search, labels, sorted, starts, longest }
+        Self { search, prefilter, labels, sorted, starts, longest }
     }
 
     /// The first match from `from` on: the leftmost, and of those the longest.
     pub(crate) fn find(&self, text: &[u8], from: usize) -> Option<Found> {
-        let found = self.search.as_ref()?.find(Input::new(text).range(from..))?;
+        let Some(prefilter) = &self.prefilter else { return self.search(text, from, text.len()) };
+        let mut from = from;
+        while let Some(start) = prefilter.candidate(text, from) {
+            // So far that a text made to trouble the prefilter is searched twice at most.
+            let end = text.len().min(start + 2 * self.longest + SPAN);
+            // A match that starts before here has its longest form in what is searched.
+            let settled = if end == text.len() { end } else { end - self.longest };
+            match self.search(text, start, end) {
+                Some(found) if found.start < settled => return Some(found),
+                _ => from = settled,
+            }
+        }
+        None
+    }
+
+    fn search(&self, text: &[u8], from: usize, to: usize) -> Option<Found> {
+        let found = self.search.as_ref()?.find(Input::new(text).range(from..to))?;
         let label = self.labels[found.pattern().as_usize()];
         Some(Found { start: found.start(), end: found.end(), label })
     }

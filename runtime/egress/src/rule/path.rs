@@ -37,8 +37,9 @@ pub struct Pattern {
     rest: bool,
 }
 
+/// One segment of a rule's path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Piece {
+pub(super) enum Piece {
     /// These bytes.
     Literal(Vec<u8>),
     /// `*`: one segment that is not empty.
@@ -78,6 +79,11 @@ impl<'a> Segments<'a> {
     /// Whether a segment hides a dot segment: no rule allows such a path.
     pub fn is_hostile(&self) -> bool {
         self.hostile
+    }
+
+    /// The segment at `place`, decoded.
+    pub(super) fn decoded(&self, place: usize) -> Option<&[u8]> {
+        self.segments.get(place).map(|segment| &*segment.decoded)
     }
 }
 
@@ -153,23 +159,25 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// `/**`: every path.
-    pub(crate) fn any() -> Self {
-        Self { segments: Vec::new(), rest: true }
+    /// The segments, and whether `**` follows.
+    pub(super) fn pieces(&self) -> (&[Piece], bool) {
+        (&self.segments, self.rest)
     }
 
-    /// The pattern that matches exactly this path, with `*` and `**` where no literal can match.
-    pub(super) fn naming(path: &Segments<'_>) -> Self {
-        let nameable = |segment: &Segment<'_>| segment.plain && check_literal(&segment.decoded).is_ok();
-        let mut segments = Vec::new();
-        for segment in &path.segments {
-            segments.push(if nameable(segment) {
+    /// The pattern that matches exactly this path, with `*` for each segment that no literal can match or that `keep`
+    /// does not want to be named.
+    pub(crate) fn naming(path: &Segments<'_>, keep: impl Fn(&[u8]) -> bool) -> Self {
+        let nameable = |segment: &Segment<'_>| {
+            segment.plain && check_literal(&segment.decoded).is_ok() && keep(&segment.decoded)
+        };
+        let piece = |segment: &Segment<'_>| {
+            if segment.decoded.is_empty() || nameable(segment) {
                 Piece::Literal(segment.decoded.to_vec())
             } else {
                 Piece::One
-            });
-        }
-        Self { segments, rest: false }
+            }
+        };
+        Self { segments: path.segments.iter().map(piece).collect(), rest: false }
     }
 
     /// Whether `path` is one of these.

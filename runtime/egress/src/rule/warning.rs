@@ -46,7 +46,7 @@ fn unreachable_kind(rule: &Rule) -> Option<address::Kind> {
 }
 
 /// Whether `earlier` decides every request that `later` allows. A rule with a credential of its own is used where a
-/// request names that credential, so an earlier one does not hide it.
+/// request names that credential, and one that names further addresses adds them, so an earlier one hides neither.
 fn shadows(earlier: &Rule, later: &Rule) -> bool {
     earlier.scheme == later.scheme
         && earlier.port == later.port
@@ -54,6 +54,7 @@ fn shadows(earlier: &Rule, later: &Rule) -> bool {
         && covers_hosts(&earlier.host, &later.host)
         && earlier.path.covers(&later.path)
         && (later.credential.is_none() || later.credential == earlier.credential)
+        && later.private.iter().all(|range| earlier.private.iter().any(|wider| wider.contains(range)))
 }
 
 fn covers_methods(earlier: &Methods, later: &Methods) -> bool {

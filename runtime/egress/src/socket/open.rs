@@ -57,12 +57,12 @@ impl Door {
             Ok(hop) => hop,
             Err(error) => {
                 let subject = context.show(url.split(['?', '#']).next().unwrap_or_default(), RECORDED);
-                self.exchange(&Method::GET, subject).finish(Err(&error)).await?;
+                self.exchange(&context, &Method::GET, subject).finish(Err(&error)).await?;
                 return Err(error);
             }
         };
         let subject = context.show_url(&hop.url, RECORDED);
-        let mut exchange = self.exchange(&hop.method, subject.clone());
+        let mut exchange = self.exchange(&context, &hop.method, subject.clone());
         note_request(&mut exchange, &context, &hop);
         let start = Instant::now();
         let opened = match self.prepare_socket(&context, &hop, options, &mut exchange).await {
@@ -111,7 +111,7 @@ impl Door {
     ) -> Result<Opened, Error> {
         let Ready { passed, times, place } = ready;
         let rule = passed.rule.as_ref();
-        let private = rule.map_or(&[][..], |rule| &rule.private);
+        let private = &passed.private[..];
         let transport = &self.shared.transport;
         let behind = transport.judge_behind_proxy(&hop.url, private, times.connect, &self.lookups).await;
         behind.map_err(|error| with_rule(error, rule))?;

@@ -68,7 +68,7 @@ impl Authority {
     }
 }
 
-fn world(ca: Option<&tempfile::NamedTempFile>) -> World {
+pub(crate) fn world(ca: Option<&tempfile::NamedTempFile>) -> World {
     World::with(Config {
         extra_ca: ca.map(|file| file.path().to_owned()),
         lookup: Some(Names::new(|_, _| vec![[127, 0, 0, 1].into()])),

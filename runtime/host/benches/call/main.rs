@@ -4,6 +4,7 @@
 //! smaller pool of instances than the host's; `bare_on_other_thread` adds the one thing that the host must do, handing the call to the
 //! guests' own threads and waiting for it. The host should stay within 1.3 times of that.
 
+mod network;
 mod setup;
 
 use std::sync::{Arc, LazyLock};
@@ -20,7 +21,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 const ARGUMENTS: &str = "{\"text\":\"hello\"}";
 
-static MAIN: LazyLock<Runtime> = LazyLock::new(|| threads(2));
+pub(crate) static MAIN: LazyLock<Runtime> = LazyLock::new(|| threads(2));
 static GUESTS: LazyLock<Runtime> = LazyLock::new(|| threads(2));
 
 static ECHO_COMPONENT: LazyLock<Arc<Component>> = LazyLock::new(|| {

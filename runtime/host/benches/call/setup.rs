@@ -25,9 +25,18 @@ pub(crate) fn host() -> Host {
 
 /// A guest under these limits.
 pub(crate) fn load(host: &Host, name: &str, wasm: &[u8], limits: Limits) -> Arc<Component> {
+    deploy(host, name, wasm, Deployment { limits, ..Deployment::default() })
+}
+
+/// A guest with what it is given.
+pub(crate) fn deploy(host: &Host, name: &str, wasm: &[u8], deployment: Deployment) -> Arc<Component> {
+    let requests = "[[requests.http]]\nmethods = [\"GET\"]\nurl = \"https://example.com/\"\nreason = \"to measure\"\n\
+         [[requests.credentials]]\nname = \"token\"\ndescription = \"A token.\"\n\
+         placement = \"header Authorization: Bearer {}\"\nhosts = [\"example.com\"]\n";
+    let requests = if name == "fetch" { requests } else { "" };
     let key = SecretKey::generate().expect("a key");
     let source = format!(
-        "name = \"{name}\"\nversion = \"1.0.0\"\npublisher = \"bench\"\ndescription = \"A guest.\"\nlicense = \"MIT\"\nkind = \"tool\"\n"
+        "name = \"{name}\"\nversion = \"1.0.0\"\npublisher = \"bench\"\ndescription = \"A guest.\"\nlicense = \"MIT\"\nkind = \"tool\"\n{requests}"
     );
     let tools = host.describe(wasm).expect("a tool component");
     let bytes = pack(wasm, &source, tools).expect("a package");
@@ -39,7 +48,7 @@ pub(crate) fn load(host: &Host, name: &str, wasm: &[u8], limits: Limits) -> Arc<
     };
     let trust = Trust { publishers: vec![publisher], ..Trust::default() };
     let package = Arc::new(verify(bytes, &signature, &trust).expect("a verified package"));
-    host.load(&package, Deployment { limits, ..Deployment::default() }).expect("a component")
+    host.load(&package, deployment).expect("a component")
 }
 
 /// A call by the owner.

@@ -8,6 +8,7 @@ use wasip2::http::types::{Fields, IncomingResponse, OutgoingRequest, Scheme};
 
 openpact_guest_kit::tools! {
     "get" => get,
+    "read" => read,
     "header" => header,
     "credential" => credential,
     "reflection" => reflection,
@@ -21,6 +22,23 @@ fn text<'a>(arguments: &'a Value, name: &str) -> &'a str {
 /// Gets `scheme://authority/path` and gives the status, or the error's code as text.
 fn get(arguments: &Value) -> Answer {
     Ok(send(arguments, Fields::new())?.status().to_string())
+}
+
+/// Gets `scheme://authority/path` and reads all of the answer; gives the status and the body's length.
+fn read(arguments: &Value) -> Answer {
+    let answer = send(arguments, Fields::new())?;
+    let status = answer.status();
+    Ok(format!("{status} {}", body(&answer)?.len()))
+}
+
+fn body(answer: &IncomingResponse) -> Result<Vec<u8>, String> {
+    let incoming = answer.consume().map_err(|()| "no body")?;
+    let stream = incoming.stream().map_err(|()| "no stream")?;
+    let mut body = Vec::new();
+    while let Ok(piece) = stream.blocking_read(64 * 1024) {
+        body.extend(piece);
+    }
+    Ok(body)
 }
 
 fn send(arguments: &Value, fields: Fields) -> Result<IncomingResponse, String> {
@@ -45,13 +63,7 @@ fn reflection(arguments: &Value) -> Answer {
     fields
         .append("authorization", format!("Bearer {reference}").as_bytes())
         .map_err(|error| format!("{error:?}"))?;
-    let answer = send(arguments, fields)?;
-    let stream = answer.consume().map_err(|()| "no body")?;
-    let stream = stream.stream().map_err(|()| "no stream")?;
-    let mut body = Vec::new();
-    while let Ok(piece) = stream.blocking_read(4096) {
-        body.extend(piece);
-    }
+    let body = body(&send(arguments, fields)?)?;
     let found = occurrences(text(arguments, "value_reversed"));
     let control = occurrences(text(arguments, "control_reversed"));
     Ok(format!("{found} {control} {}", String::from_utf8_lossy(&body)))
