@@ -99,29 +99,12 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
             Ok(Plan::Local(Local::Generate(key::Generate { output, unencrypted, passphrase_file })))
         }
         Command::Key(Key::Rotate(rotate)) => Ok(Plan::Local(Local::Rotate(rotate))),
-        Command::Revocation(Revocation::Make(revoke)) => Ok(Plan::Local(Local::Revoke(revoke))),
-        Command::Revocation(Revocation::Show { file }) => Ok(Plan::Local(Local::ShowRevocation(file))),
+        Command::Revocation(command) => revocation(command),
+        Command::Publisher(command) => publisher(command).and_then(ask),
         Command::User(User::List) => ask(Request::Users),
         Command::User(User::Accept { code, role, name }) => ask(Request::UserAccept { code, role, name }),
         Command::User(User::Deny { code }) => ask(Request::UserDeny { code }),
         Command::User(User::Remove { who }) => ask(Request::UserRemove { who }),
-        Command::Publisher(Publisher::List) => ask(Request::Publishers),
-        Command::Publisher(Publisher::Add { name, key, prefix }) => {
-            ask(Request::PublisherAdd { name, key: package::public_key(&key)?, prefixes: prefix })
-        }
-        Command::Publisher(Publisher::Remove { name, key }) => ask(Request::PublisherRemove { name, key }),
-        Command::Publisher(Publisher::Rotate { file, confirm }) => {
-            ask(Request::PublisherRotate { statement: statement(&file)?, confirm })
-        }
-        Command::Publisher(Publisher::Set { name, auto_update }) => {
-            ask(Request::PublisherSet { name, auto_update })
-        }
-        Command::Revocation(Revocation::List) => ask(Request::Revocations),
-        Command::Revocation(Revocation::Add { what, reason }) => ask(Request::RevocationAdd { what, reason }),
-        Command::Revocation(Revocation::Remove { what }) => ask(Request::RevocationRemove { what }),
-        Command::Revocation(Revocation::Import { file }) => {
-            ask(Request::RevocationImport { list: statement(&file)? })
-        }
         Command::Secret(Secret::List) => ask(Request::Secrets),
         Command::Secret(Secret::Set { name, principals, hosts, file, oauth, github_app }) => {
             let (value, kind) = match (file, oauth, github_app) {
@@ -158,13 +141,39 @@ pub(crate) fn plan(command: Command, output: Output) -> Result<Plan, Failure> {
     }
 }
 
+fn publisher(command: Publisher) -> Result<Request, Failure> {
+    Ok(match command {
+        Publisher::List => Request::Publishers,
+        Publisher::Add { name, key, prefix } => {
+            Request::PublisherAdd { name, key: package::public_key(&key)?, prefixes: prefix }
+        }
+        Publisher::Remove { name, key } => Request::PublisherRemove { name, key },
+        Publisher::Rotate { file, confirm } => {
+            Request::PublisherRotate { statement: statement(&file)?, confirm }
+        }
+        Publisher::Set { name, auto_update } => Request::PublisherSet { name, auto_update },
+    })
+}
+
+fn revocation(command: Revocation) -> Result<Plan, Failure> {
+    let ask = |request| Plan::Program(Program::Ask(request));
+    Ok(match command {
+        Revocation::Make(revoke) => Plan::Local(Local::Revoke(revoke)),
+        Revocation::Show { file } => Plan::Local(Local::ShowRevocation(file)),
+        Revocation::List => ask(Request::Revocations),
+        Revocation::Add { what, reason } => ask(Request::RevocationAdd { what, reason }),
+        Revocation::Remove { what } => ask(Request::RevocationRemove { what }),
+        Revocation::Import { file } => ask(Request::RevocationImport { list: statement(&file)? }),
+    })
+}
+
 /// A statement that a publisher signed.
 fn statement(file: &std::path::Path) -> Result<String, Failure> {
     crate::file::read_text(file).map_err(Failure::doing(format!("{} cannot be read", file.display())))
 }
 
 /// The steps in the life of a component; gives the command back where it is none.
-fn step(command: Component) -> Result<Step, Component> {
+fn step(command: Component) -> Result<Step, Box<Component>> {
     Ok(match command {
         Component::Status { name } => Step::Describe { name },
         Component::Install(crate::cli::Install { from, private, approve, given }) => {
@@ -190,7 +199,7 @@ fn step(command: Component) -> Result<Step, Component> {
             Step::Set { name, key, value }
         }
         Component::Unset { name, key } => Step::Set { name, key, value: None },
-        other => return Err(other),
+        other => return Err(Box::new(other)),
     })
 }
 
@@ -206,7 +215,7 @@ fn component(command: Component) -> Result<Plan, Failure> {
     let ask = |request| Plan::Program(Program::Ask(request));
     let command = match step(command) {
         Ok(step) => return Ok(ask(Request::Lifecycle(step))),
-        Err(other) => other,
+        Err(other) => *other,
     };
     Ok(match command {
         Component::Grant { name, rule, secret } => {

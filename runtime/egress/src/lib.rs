@@ -139,12 +139,13 @@ impl Egress {
 
     /// From now on secrets that are minted are minted, and what is minted is kept in `store`. The first call counts.
     pub fn mint_with(&self, store: Arc<dyn MintStore>) {
-        let Shared { ports, transport, concurrent, .. } = &*self.shared;
+        let Shared { ports, transport, concurrent, socket, .. } = &*self.shared;
         // What a token endpoint is asked with is placed by the host itself, so its door knows no secrets.
         let without = Shared {
             ports: Ports { secrets: Arc::new(()), ..ports.clone() },
             transport: transport.clone(),
             concurrent: *concurrent,
+            socket: *socket,
             minter: OnceLock::new(),
         };
         let secrets = Arc::clone(&ports.secrets);

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use openpact_engine::builtin::{Price, Retry};
 use openpact_engine::event::ErrorKind;
 use openpact_engine::{Engine as _, Event, Health};
-use openpact_model::secret::SecretValue;
+use openpact_model::secret::{SecretEntry, SecretValue};
 use openpact_scripted_model::{Answer, Call, Exchange, Expect, Form, Reply, Say, Script, Usage};
 use serde_json::{Value, json};
 
@@ -779,7 +779,10 @@ async fn a_secret_that_was_stored_before_it_was_known_stops_nothing() {
     say(&*bench.engine, &session, "the word is open-sesame-77-and-more").await;
     let vault = bench.store.secret_vault();
     let value = SecretValue::new("open-sesame-77-and-more".to_owned());
-    vault.set("WORD".parse().unwrap(), value, vec![openpact_engine::builtin::principal()]).await.unwrap();
+    vault
+        .set("WORD".parse().unwrap(), SecretEntry::new(value, vec![openpact_engine::builtin::principal()]))
+        .await
+        .unwrap();
     let events = say(&*bench.engine, &session, "and now?").await;
     assert_eq!(events.last(), Some(&Event::End), "{events:?}");
     assert!(server.requests()[1].mentions("[REDACTED:WORD]"));
@@ -792,7 +795,10 @@ async fn a_request_that_holds_a_secret_is_told_as_that() {
     let vault = bench.store.secret_vault();
     // What the request is made of is not looked at before the door.
     let value = SecretValue::new("\"stream\":true,\"stream_options\"".to_owned());
-    vault.set("ODD".parse().unwrap(), value, vec![openpact_engine::builtin::principal()]).await.unwrap();
+    vault
+        .set("ODD".parse().unwrap(), SecretEntry::new(value, vec![openpact_engine::builtin::principal()]))
+        .await
+        .unwrap();
     let session = bench.engine.create_session(None).await.unwrap();
     let (kind, message) = error(&say(&*bench.engine, &session, "hi").await);
     assert_eq!(kind, ErrorKind::Provider);

@@ -17,7 +17,7 @@ use openpact_model::clock::SystemClock;
 use openpact_model::id::TurnId;
 use openpact_model::port::ToolCaller;
 use openpact_model::random::{Random as _, SystemRandom};
-use openpact_model::secret::SecretValue;
+use openpact_model::secret::{SecretEntry, SecretValue};
 use openpact_model::tool::{Effects, ToolAnswer, ToolOutput, ToolSpec};
 use openpact_scripted_model::{Script, Server};
 use openpact_store::{DataDirectory, Store};
@@ -87,7 +87,7 @@ pub(crate) async fn builtin_with(
     let principals = vec![builtin::principal()];
     store
         .secret_vault()
-        .set(SECRET.parse().unwrap(), SecretValue::new(KEY.to_owned()), principals)
+        .set(SECRET.parse().unwrap(), SecretEntry::new(SecretValue::new(KEY.to_owned()), principals))
         .await
         .unwrap();
     let tools = Arc::new(Tools::default());

@@ -9,7 +9,7 @@ use openpact_store::component::Granted;
 use serde_json::{Map, Value};
 
 use super::grant;
-use crate::config::components::{Access, Component as Stated, Mount};
+use crate::config::components::{Access, Component as Stated};
 use crate::config::secret;
 use crate::config::unit::Size;
 use crate::control::Grant;
@@ -107,7 +107,7 @@ fn secrets(
 
 fn give_folder(given: &mut Stated, mount: String, writable: bool) {
     let access = if writable { Access::ReadWrite } else { Access::Read };
-    let folder = given.mounts.entry(mount.clone()).or_insert_with(Mount::default);
+    let folder = given.mounts.entry(mount.clone()).or_default();
     folder.path.get_or_insert_with(|| mount.into());
     folder.quota.get_or_insert(QUOTA);
     folder.access = Some(access);
@@ -134,14 +134,14 @@ pub(super) fn checked(manifest: &Manifest, rule: &str) -> Result<String, Failure
 ///
 /// # Errors
 /// Where there is no such key, or the value does not fit it.
-pub(super) fn changed(given: Stated, key: &str, value: Option<Value>) -> Result<Stated, Failure> {
+pub(super) fn changed(given: &Stated, key: &str, value: Option<Value>) -> Result<Stated, Failure> {
     let wrong = |why: String| Failure::new(Code::Usage, why);
     let head = key.split('.').next().unwrap_or_default();
     if head == "grants" || head == "enabled" {
         let message = "'openpact grant add' and 'openpact component enable' change that".to_owned();
         return Err(wrong(message));
     }
-    let mut document = super::lifecycle::to_value(&given)?;
+    let mut document = super::lifecycle::to_value(given)?;
     put(&mut document, key, value).map_err(|why| wrong(format!("'{key}': {why}")))?;
     serde_path_to_error::deserialize(without_nothing(document))
         .map_err(|error| wrong(format!("'{key}': {}: {}", error.path(), error.inner())))
@@ -190,12 +190,12 @@ mod tests {
 
     #[test]
     fn a_key_is_set_and_taken_away_and_nothing_else_changes() {
-        let given = changed(Stated::default(), "credentials.token", Some(json!("MAIL_TOKEN"))).unwrap();
-        let given = changed(given, "settings.units", Some(json!("metric"))).unwrap();
-        let given = changed(given, "mounts.workspace.path", Some(json!("notes"))).unwrap();
+        let given = changed(&Stated::default(), "credentials.token", Some(json!("MAIL_TOKEN"))).unwrap();
+        let given = changed(&given, "settings.units", Some(json!("metric"))).unwrap();
+        let given = changed(&given, "mounts.workspace.path", Some(json!("notes"))).unwrap();
         assert_eq!(given.credentials["token"].0.as_str(), "MAIL_TOKEN");
         assert_eq!(given.settings["units"], "metric");
-        let given = changed(given, "settings.units", None).unwrap();
+        let given = changed(&given, "settings.units", None).unwrap();
         assert!(given.settings.is_empty() && given.mounts.contains_key("workspace"));
         for (key, value) in [
             ("colour", json!(1)),
@@ -204,7 +204,7 @@ mod tests {
             ("grants", json!([])),
             ("a..b", json!(1)),
         ] {
-            assert!(changed(Stated::default(), key, Some(value)).is_err(), "{key}");
+            assert!(changed(&Stated::default(), key, Some(value)).is_err(), "{key}");
         }
     }
 }

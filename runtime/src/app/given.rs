@@ -38,7 +38,7 @@ impl App {
             match (name.parse::<ComponentName>(), serde_json::from_value::<Stated>(value)) {
                 (Ok(name), Ok(stated)) => drop(all.insert(name, Stated { grants: None, ..stated })),
                 (_, Err(error)) => {
-                    tracing::error!(component = name, %error, "what it was given cannot be read")
+                    tracing::error!(component = name, %error, "what it was given cannot be read");
                 }
                 (Err(error), _) => tracing::error!(component = name, %error, "this is no name"),
             }

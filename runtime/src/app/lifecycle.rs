@@ -94,7 +94,7 @@ impl App {
         all.extend(grants.iter().map(|granted| would_be(name, granted)));
         let candidate = self.candidate(name, verified, self.stated_with(name, given.clone()), &all).await?;
         let parts = self.parts().await?;
-        self.check_tools(parts, name, &candidate, &version.version)?;
+        check_tools(parts, name, &candidate, &version.version)?;
         let granting = self.grants_changing.lock().await;
         let stored = Some(to_value(&given)?);
         self.catalog.approve(name, &version, grants, stored, by).await.map_err(failure)?;
@@ -118,7 +118,7 @@ impl App {
         let all = self.grants(None).await?;
         let candidate = self.candidate(name, verified, self.stated(name), &all).await?;
         let parts = self.parts().await?;
-        self.check_tools(parts, name, &candidate, &version.version)?;
+        check_tools(parts, name, &candidate, &version.version)?;
         let granting = self.grants_changing.lock().await;
         self.catalog.go_back(name, &version).await.map_err(failure)?;
         self.put_in_place(parts, name, Some(candidate)).await?;
@@ -173,7 +173,7 @@ impl App {
         let parts = self.parts().await?;
         let component = parts.components.find(name)?;
         let taken_away = value.is_none();
-        let given = super::consent::changed(self.given(name), key, value)?;
+        let given = super::consent::changed(&self.given(name), key, value)?;
         if component.verified().is_some() {
             // Built once before anything is written: what cannot run so is told now.
             let all = self.grants(None).await?;
@@ -213,22 +213,6 @@ impl App {
     async fn workshop<'a>(&'a self, grants: &'a [control::Grant]) -> Result<Workshop<'a>, Failure> {
         let parts = self.parts().await?;
         Ok(parts.workshop(self, grants))
-    }
-
-    fn check_tools(
-        &self,
-        parts: &Parts,
-        name: &ComponentName,
-        candidate: &Arc<Component>,
-        version: &str,
-    ) -> Result<(), Failure> {
-        let providers = parts.components.providers_with(name, Some(candidate));
-        parts.router.check_providers(providers).map_err(|error| {
-            candidate.stop();
-            let message =
-                format!("{name} {version} cannot run here, so nothing was changed: {}", chain(&error));
-            Failure::new(Code::Refused, message)
-        })
     }
 
     /// Makes a component that was written down hold. `grants_changing` has to be held.
@@ -339,6 +323,21 @@ impl App {
         let current: &Version = lifecycle::current(row)?;
         self.catalog.inspect(&row.name, current).await.ok()?.manifest
     }
+}
+
+/// Whether the tools of a component can stand beside those of the others.
+fn check_tools(
+    parts: &Parts,
+    name: &ComponentName,
+    candidate: &Arc<Component>,
+    version: &str,
+) -> Result<(), Failure> {
+    let providers = parts.components.providers_with(name, Some(candidate));
+    parts.router.check_providers(providers).map_err(|error| {
+        candidate.stop();
+        let message = format!("{name} {version} cannot run here, so nothing was changed: {}", chain(&error));
+        Failure::new(Code::Refused, message)
+    })
 }
 
 fn principal(name: &ComponentName) -> openpact_model::principal::Principal {

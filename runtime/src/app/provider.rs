@@ -53,7 +53,9 @@ impl Providers {
     /// The adapters of these names, none of them running yet.
     pub(super) fn build(desk: Arc<dyn Desk>, random: Arc<dyn Random>, names: Vec<ComponentName>) -> Self {
         let providers = Self { desk, random, all: RwLock::default() };
-        names.into_iter().for_each(|name| providers.add(name));
+        for name in names {
+            providers.add(name);
+        }
         providers
     }
 

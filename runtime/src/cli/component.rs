@@ -188,7 +188,7 @@ pub(crate) struct Approve {
 /// What is given along with an approval.
 #[derive(Debug, Args)]
 pub(crate) struct Given {
-    /// Approve with only these: what it asks for by label (http:1, files:workspace, kv), or a rule in your own words;
+    /// Approve with only these: what it asks for by label (`http:1`, `files:workspace`, `kv`), or a rule in your own words;
     /// 'none' for nothing
     #[arg(long, value_name = "LABEL|RULE")]
     pub(crate) grant: Vec<String>,
@@ -225,4 +225,3 @@ pub(crate) struct Pack {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
-

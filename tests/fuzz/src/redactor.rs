@@ -48,7 +48,7 @@ pub fn redactor(data: &[u8]) {
     let mut data = data.iter().copied();
     let values = secrets(&mut data);
     let entry = |(number, value): (usize, &String)| {
-        let entry = SecretEntry { value: SecretValue::new(value.clone()), principals: Vec::new() };
+        let entry = SecretEntry::new(SecretValue::new(value.clone()), Vec::new());
         (format!("S{number}").parse().unwrap(), entry)
     };
     let entries: BTreeMap<_, _> = values.iter().enumerate().map(entry).collect();

@@ -47,11 +47,11 @@ impl Transport {
         let port = url.port_or_known_default().unwrap_or_default();
         let (stream, proxied) = match &self.proxy {
             None => {
-                let addresses = self.addresses(url, Some(private), lookups).await?;
+                let addresses = self.resolve(url, Some(private), lookups).await?;
                 (connect(url, &addresses, port, deadline).await?, false)
             }
             Some(proxy) => {
-                let addresses = self.addresses(proxy, None, lookups).await?;
+                let addresses = self.resolve(proxy, None, lookups).await?;
                 let own_port = proxy.port_or_known_default().unwrap_or_default();
                 let mut stream = connect(proxy, &addresses, own_port, deadline).await?;
                 tunnel(&mut stream, url, port).await?;
@@ -70,7 +70,7 @@ impl Transport {
 
     /// All addresses of the host of `url`, none of which may be a refused one; `private` is `None` for the proxy, which
     /// the configuration names and no guard judges.
-    async fn addresses(
+    async fn resolve(
         &self,
         url: &Url,
         private: Option<&[IpNet]>,

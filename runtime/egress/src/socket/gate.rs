@@ -155,7 +155,11 @@ impl Gate {
         let (Some(secret), Some(used)) = (secret, Used::of(place.grant)) else {
             let reason = format!("the credential '{}' is not available", place.credential);
             let name = place.grant.secret.as_ref().map_or("a secret", SecretName::as_str);
-            let detail = format!("{name} is not set, or is not bound to {} and {}", self.door.principal(), self.host());
+            let detail = format!(
+                "{name} is not set, or is not bound to {} and {}",
+                self.door.principal(),
+                self.host()
+            );
             let admin = Hidden { detail: Some(detail), rule: None };
             return Err(Error::Denied(Denial { reason, admin }));
         };

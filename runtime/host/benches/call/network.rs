@@ -76,7 +76,7 @@ fn secrets() -> Arc<Secrets> {
     let entries = (0..3).map(|number| {
         let value = SecretValue::new(format!("a secret value with the number {number}"));
         let principals = vec!["component:fetch".parse().expect("a principal")];
-        (format!("S{number}").parse().expect("a name"), SecretEntry { value, principals })
+        (format!("S{number}").parse().expect("a name"), SecretEntry::new(value, principals))
     });
     Arc::new(Secrets(Arc::new(SecretSnapshot { generation: 1, entries: entries.collect() })))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::random::SystemRandom;
 use openpact_model::role::{Audience, Role};
-use openpact_model::secret::SecretValue;
+use openpact_model::secret::{SecretEntry, SecretValue};
 use openpact_model::tool::{Content, Limit, Reads, ToolFailure, ToolOutput, Writes};
 use tokio::sync::Semaphore;
 
@@ -307,7 +307,8 @@ async fn the_intent_is_on_disk_while_the_tool_runs() {
 
 async fn with_secret(world: &World) {
     let set = world.store.secret_vault();
-    set.set("API_KEY".parse().unwrap(), SecretValue::new(SECRET.into()), vec![]).await.unwrap();
+    let entry = SecretEntry::new(SecretValue::new(SECRET.into()), vec![]);
+    set.set("API_KEY".parse().unwrap(), entry).await.unwrap();
 }
 
 #[tokio::test]
