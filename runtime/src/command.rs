@@ -275,7 +275,9 @@ impl Local {
             Self::ShowRevocation(file) => revocation::show(&file, output),
             Self::New(new) => new::run(&new, output),
             Self::Sign(sign) => sign::run(&sign, output),
-            Self::Verify(verify) => verify.run(Reply::Publishers(Vec::new()), output),
+            Self::Verify(verify) => {
+                verify.run(Reply::Publishers(Vec::new()), Reply::Revocations(Vec::new()), output)
+            },
         }
     }
 }

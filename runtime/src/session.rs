@@ -114,7 +114,10 @@ impl<'a> Session<'a> {
                 self.output.reply(&reply);
                 crate::command::verdict(&reply)
             }
-            Program::Verify(verify) => verify.run(self.ask(Request::Publishers).await?, self.output),
+            Program::Verify(verify) => {
+                let publishers = self.ask(Request::Publishers).await?;
+                verify.run(publishers, self.ask(Request::Revocations).await?, self.output)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use openpact_store::publisher;
 use super::lifecycle::failure;
 use super::revocation::with_stopped;
 use super::{App, done};
+use crate::control::lifecycle::Revocation;
 use crate::control::{Publisher, Reply, Response};
 use crate::exit::{Code, Failure, chain};
 
@@ -94,17 +95,25 @@ impl App {
     }
 }
 
-/// Whom the rows of a publisher list trust.
+/// Whom the rows of a publisher list trust for what comes in, without what is revoked.
 ///
 /// # Errors
 /// When a stored key is none.
-pub(crate) fn trust(publishers: &[Publisher]) -> Result<packages::Trust, Failure> {
+pub(crate) fn trust(publishers: &[Publisher], revoked: &[Revocation]) -> Result<packages::Trust, Failure> {
     let mut trust = packages::Trust::default();
-    for publisher in publishers {
+    for publisher in publishers.iter().filter(|publisher| publisher.retired.is_none()) {
         let keys: Result<Vec<PublicKey>, _> = publisher.key.split(' ').map(str::parse).collect();
         let keys = keys.map_err(Failure::doing(format!("the key of the publisher '{}'", publisher.name)))?;
         let (name, prefixes) = (publisher.name.clone(), publisher.prefixes.clone());
         trust.publishers.push(packages::Publisher { name, keys, prefixes });
+    }
+    for one in revoked {
+        // What a publisher revoked counts for it alone; the difference is of no matter for what is only looked at.
+        if let Ok(key) = one.value.parse() {
+            trust.revoked_keys.insert(key);
+        } else if let Ok(digest) = one.value.parse() {
+            trust.revoked_digests.insert(digest);
+        }
     }
     Ok(trust)
 }

@@ -95,9 +95,10 @@ pub(super) async fn pack(pack: Pack, output: Output) -> Result<(), Failure> {
 }
 
 impl Verify {
-    /// Verifies against the publishers in `known`, or against the one key that the command line names.
-    pub(crate) fn run(self, known: Reply, output: Output) -> Result<(), Failure> {
-        let Reply::Publishers(publishers) = known else {
+    /// Verifies against the publishers in `known` and what is `revoked`, or against the one key that the command line
+    /// names.
+    pub(crate) fn run(self, known: Reply, revoked: Reply, output: Output) -> Result<(), Failure> {
+        let (Reply::Publishers(publishers), Reply::Revocations(revoked)) = (known, revoked) else {
             return Err(Failure::new(Code::Failed, "the publishers were asked for and something else came"));
         };
         let bytes = read(&self.file)?;
@@ -111,7 +112,7 @@ impl Verify {
                 return Err(Failure::doing(format!("{} cannot be read", signature_file.display()))(error));
             }
         };
-        let trust = self.trust(&bytes, &publishers)?;
+        let trust = self.trust(&bytes, &publishers, &revoked)?;
         let verified =
             packages::verify(bytes, &signature, &trust).map_err(|refusal| refused(&self.file, &refusal))?;
         let manifest = verified.manifest();
@@ -139,8 +140,13 @@ impl Verify {
 
     /// Whom to trust. A key on the command line stands for whatever publisher and name the package states, since the
     /// question is then only whether this key signed it.
-    fn trust(&self, bytes: &[u8], publishers: &[crate::control::Publisher]) -> Result<Trust, Failure> {
-        let Some(key) = &self.key else { return trust(publishers) };
+    fn trust(
+        &self,
+        bytes: &[u8],
+        publishers: &[crate::control::Publisher],
+        revoked: &[crate::control::lifecycle::Revocation],
+    ) -> Result<Trust, Failure> {
+        let Some(key) = &self.key else { return trust(publishers, revoked) };
         let inspection = packages::inspect(bytes).map_err(|refusal| refused(&self.file, &refusal))?;
         let name = inspection.manifest.map(|manifest| manifest.publisher).unwrap_or_default();
         let keys = vec![key.parse().map_err(Failure::failed::<packages::Error>)?];

@@ -1,0 +1,13 @@
+//! The life of components of others, through the real binary: taken in, approved, updated, gone back to, revoked,
+//! removed; what is refused; what a crash leaves; what runs at the same time.
+
+#[path = "install/attack.rs"]
+mod attack;
+#[path = "install/crash.rs"]
+mod crash;
+#[path = "install/life.rs"]
+mod life;
+#[path = "install/live.rs"]
+mod live;
+#[path = "install/stage.rs"]
+mod stage;

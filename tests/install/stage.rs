@@ -1,0 +1,251 @@
+//! A data directory of its own, a publisher with keys, packages made for the occasion, and a server to be reached.
+#![expect(clippy::disallowed_methods, reason = "starting the program is what these tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openpact_model::tool::{Effects, Reads, ToolSpec, Writes};
+use openpact_packages::key::SecretKey;
+use openpact_packages::{pack, sign};
+use openpact_test_guests as guests;
+use serde_json::{Value, json};
+
+pub(crate) struct Place(tempfile::TempDir);
+
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Place {
+    /// A fresh data directory.
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A fresh data directory in which the publisher `acme` is pinned for `mail`.
+    pub(crate) fn with(publisher: &Publisher) -> Self {
+        let place = Self::new();
+        place.pin(publisher);
+        place
+    }
+
+    pub(crate) fn pin(&self, publisher: &Publisher) {
+        let key = publisher.key.public().unwrap().to_string();
+        self.good(&["publisher", "add", publisher.name, &key, "--prefix", "mail"]);
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        fs::create_dir_all(self.data().join("secure")).unwrap();
+        fs::write(self.data().join("secure/config.yaml"), text).unwrap();
+    }
+
+    /// Writes a package with its signature; gives its path.
+    pub(crate) fn package(&self, name: &str, (bytes, signature): &(Vec<u8>, String)) -> String {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        fs::write(self.path(&format!("{name}.minisig")), signature).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openpact"));
+        command.env_clear().env("OPENPACT_DATA", self.data()).current_dir(self.0.path()).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ended { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    #[track_caller]
+    pub(crate) fn good(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.out
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let out = self.good(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {out}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(&self, arguments: &[&str], code: i32, expected: &[&str]) {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        for part in expected {
+            assert!(ended.err.contains(part) || ended.out.contains(part), "'{part}' is missing: {ended:?}");
+        }
+    }
+
+    /// One entry of `component list`.
+    #[track_caller]
+    pub(crate) fn component(&self, name: &str) -> Option<Value> {
+        let all = self.json(&["component", "list"]);
+        all["components"].as_array().unwrap().iter().find(|one| one["name"] == name).cloned()
+    }
+
+    /// The version that runs, as a call of it shows in the audit log: by its digest.
+    #[track_caller]
+    pub(crate) fn digest_of_calls(&self) -> Vec<String> {
+        let log = self.json(&["audit", "show", "--kind", "tool.call.begin", "--limit", "1000"]);
+        let digests = log["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]["detail"]["digest"]);
+        digests.map(|digest| digest.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn audited(&self, kind: &str, verdict: &str) -> usize {
+        let log = self.json(&["audit", "show", "--kind", kind, "--limit", "1000"]);
+        log["entries"].as_array().unwrap().iter().filter(|entry| entry["event"]["verdict"] == verdict).count()
+    }
+
+    /// The program as a service, until it is dropped.
+    pub(crate) fn serve(&self) -> Service {
+        let log = fs::File::create(self.path("service.log")).unwrap();
+        let mut command = self.command(&["start"]);
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let service = Service(child);
+        for _ in 0..600 {
+            let status = self.run(&["status", "--json"]);
+            let running = status.code == Some(0)
+                && serde_json::from_str::<Value>(&status.out).is_ok_and(|status| status["serving"] == "start");
+            if running {
+                return service;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the service does not start: {}", fs::read_to_string(self.path("service.log")).unwrap());
+    }
+}
+
+/// `openpact start`.
+pub(crate) struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Somebody who publishes the component `mail`.
+pub(crate) struct Publisher {
+    pub(crate) name: &'static str,
+    pub(crate) key: SecretKey,
+}
+
+impl Publisher {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, key: SecretKey::generate().unwrap() }
+    }
+
+    /// The component `mail` in that version: the guest `fetch`, with these requests.
+    pub(crate) fn mail(&self, version: &str, requests: &str) -> (Vec<u8>, String) {
+        self.component("mail", version, requests, guests::FETCH, &["get"])
+    }
+
+    pub(crate) fn component(
+        &self,
+        name: &str,
+        version: &str,
+        requests: &str,
+        guest: &[u8],
+        tools: &[&str],
+    ) -> (Vec<u8>, String) {
+        let manifest = format!(
+            "name = \"{name}\"\nversion = \"{version}\"\npublisher = \"{}\"\ndescription = \"Sends mail\"\n\
+             license = \"MIT\"\nkind = \"tool\"\n{requests}\n",
+            self.name
+        );
+        let tools = tools.iter().map(|name| tool(name)).collect();
+        let bytes = pack(guest, &manifest, tools).unwrap();
+        let signature = sign(&bytes, &self.key).unwrap();
+        (bytes, signature)
+    }
+}
+
+pub(crate) fn tool(name: &str) -> ToolSpec {
+    ToolSpec {
+        name: name.to_owned(),
+        title: None,
+        description: format!("A tool: {name}."),
+        input_schema: json!({ "type": "object" }),
+        output_schema: None,
+        effects: Effects { reads: Reads::Nothing, writes: Writes::Nothing },
+    }
+}
+
+/// What the guest needs of its manifest: a site and a credential.
+pub(crate) fn requests(rule: &str) -> String {
+    let (methods, url) = rule.split_once(' ').unwrap();
+    format!(
+        "[requests]\nkv = 1024\n[[requests.http]]\nmethods = [\"{methods}\"]\nurl = \"{url}\"\nreason = \"to send mail\"\n\
+         [[requests.credentials]]\nname = \"token\"\ndescription = \"a token\"\n\
+         placement = \"header Authorization: Bearer {{}}\"\nhosts = [\"mail.example\"]\n\
+         [settings]\ntype = \"object\"\nproperties.key = {{ type = \"string\", secret = true }}\n"
+    )
+}
+
+/// A server on this machine that answers everything, and keeps the lines that it was asked with.
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let seen = Arc::clone(&seen);
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    let read = stream.read(&mut buffer).unwrap_or(0);
+                    let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
+                    seen.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+                });
+            }
+        });
+        Self { address, asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Arguments for the guest's `get`.
+    pub(crate) fn get(&self, path: &str) -> String {
+        json!({ "scheme": "http", "authority": self.address.to_string(), "path": path }).to_string()
+    }
+
+    /// A rule for a path of this server.
+    pub(crate) fn rule(&self, path: &str) -> String {
+        format!("GET http://{}{path} private=127.0.0.1/32", self.address)
+    }
+}
