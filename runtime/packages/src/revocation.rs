@@ -10,7 +10,7 @@
 //! revoke-package <SHA-256 of the package, 64 hexadecimal digits> <reason, one line>
 //! ```
 //!
-//! and the signature of a [`statement`](crate::statement). First the keys, then the packages, each in the order of their
+//! and the signature of a [`statement`]. First the keys, then the packages, each in the order of their
 //! bytes and only once. A list states everything that its publisher revokes, but it only ever adds: what an earlier list
 //! stated and this one leaves out stays revoked. Only the admin takes a revocation back, by hand. The date is the
 //! publisher's word and is shown, never judged.

@@ -9,7 +9,7 @@
 //! new-key <the public key that is to count beside it>
 //! ```
 //!
-//! and the signature of a [`statement`](crate::statement). It proves that who has the old key wants the new one; whether
+//! and the signature of a [`statement`]. It proves that who has the old key wants the new one; whether
 //! the old key was stolen it cannot prove. So it changes nothing by itself: an admin confirms it, best after asking the
 //! publisher another way. The date is the publisher's word and is shown, never judged: there is no trusted clock here.
 //!

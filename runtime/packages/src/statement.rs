@@ -10,7 +10,7 @@
 //! <base64>
 //! ```
 //!
-//! The last four lines are a minisign signature (see [`signature`](crate::signature)) over all the lines before them.
+//! The last four lines are a minisign signature (see [`signature`]) over all the lines before them.
 //! Every line ends with one LF. There is one text for one content: what is read is written again and must give the same
 //! bytes. The first line says what it is, so a signature over one kind of statement is none over another, nor over a
 //! package, which never starts so. Each statement names the key that signs it in full, and it counts for that key alone.
