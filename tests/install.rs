@@ -1,5 +1,7 @@
 //! The life of components of others, through the real binary: taken in, approved, updated, gone back to, revoked,
 //! removed; what is refused; what a crash leaves; what runs at the same time.
+#![expect(clippy::disallowed_methods, reason = "starting the program is what these tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 #[path = "install/attack.rs"]
 mod attack;

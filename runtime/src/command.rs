@@ -277,7 +277,7 @@ impl Local {
             Self::Sign(sign) => sign::run(&sign, output),
             Self::Verify(verify) => {
                 verify.run(Reply::Publishers(Vec::new()), Reply::Revocations(Vec::new()), output)
-            },
+            }
         }
     }
 }

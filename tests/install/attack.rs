@@ -44,7 +44,7 @@ fn packages_that_are_not_what_they_say_are_refused() {
     refused(&place, &digest, &altered, &["altered"]);
     let mut longer = good.clone();
     longer.0.extend(b"more");
-    refused(&place, &digest, &longer, &["more bytes"]);
+    refused(&place, &digest, &longer, &["follow the end"]);
     let mut shorter = good.clone();
     shorter.0.truncate(middle);
     refused(&place, &digest, &shorter, &["missing"]);
@@ -86,9 +86,11 @@ fn the_names_of_the_program_are_nobody_elses() {
     assert_eq!(place.component("workspace").unwrap(), before);
     place.fails(&["publisher", "add", "embedded", &key, "--prefix", "*"], 4, &["the program itself"]);
     // A tool that has the name of another component's tool.
-    let file = place.package("c.wasm", &evil.component("work", "1.0.0", "", guests::ECHO, &["work_space", "echo"]));
+    let file =
+        place.package("c.wasm", &evil.component("work", "1.0.0", "", guests::ECHO, &["work_space", "echo"]));
     place.good(&["component", "install", &file, "--approve"]);
-    let file = place.package("d.wasm", &evil.component("work-space", "1.0.0", "", guests::ECHO, &["work_space"]));
+    let file =
+        place.package("d.wasm", &evil.component("work-space", "1.0.0", "", guests::ECHO, &["work_space"]));
     place.run(&["component", "install", &file, "--approve"]);
     let tools = place.json(&["component", "list"]);
     assert!(tools.to_string().contains("work_space"));
@@ -98,7 +100,9 @@ fn the_names_of_the_program_are_nobody_elses() {
 fn components_of_other_ecosystems_are_told_what_they_are() {
     let (place, acme) = (Place::new(), Publisher::new("acme"));
     place.pin(&acme);
-    let alien = wat::parse_str("(component (core module (func)) (instance $e) (export \"wasi:cli/run@0.2.0\" (instance $e)))");
+    let alien = wat::parse_str(
+        "(component (core module (func)) (instance $e) (export \"wasi:cli/run@0.2.0\" (instance $e)))",
+    );
     let alien = alien.unwrap();
     // It cannot even be packed as one of ours; signed as it is, it is refused.
     assert!(pack(&alien, "name = \"mail\"", vec![tool("x")]).is_err());

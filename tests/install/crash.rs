@@ -1,7 +1,5 @@
 //! SIGKILL at random instants of installing, approving, going back and removing: afterwards there is the state before or
 //! the state after, never something between, and it works. `OPENPACT_KILLS` says how often; see `tests/kill-install.sh`.
-#![expect(clippy::disallowed_methods, reason = "the number of kills is asked of whoever starts the test")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::time::Duration;
 
@@ -49,7 +47,11 @@ fn a_kill_at_any_instant_leaves_the_state_before_or_the_state_after() {
         let _ = child.kill();
         child.wait().unwrap();
         let after = state(&place);
-        if after == before { cut += 1 } else { done += 1 }
+        if after == before {
+            cut += 1;
+        } else {
+            done += 1;
+        }
         println!("{round}: {step:?}, ended {ended}: {before:?} -> {after:?}");
         check(&place, &after);
     }
@@ -70,7 +72,13 @@ fn check(place: &Place, (version, waiting, grants): &(String, Option<String>, us
     let mail = place.component("mail").unwrap();
     assert_eq!(mail["state"], "ready", "{mail}");
     assert_eq!(*grants, 1);
-    let ended = place.run(&["component", "call", "mail", "get", "{\"scheme\":\"ftp\",\"authority\":\"\",\"path\":\"/\"}"]);
+    let ended = place.run(&[
+        "component",
+        "call",
+        "mail",
+        "get",
+        "{\"scheme\":\"ftp\",\"authority\":\"\",\"path\":\"/\"}",
+    ]);
     assert!(ended.out.contains("wall"), "the version that runs runs: {ended:?}");
     let folder = place.data().join("secure/components");
     let kept: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -17,7 +17,9 @@ fn nothing_runs_before_it_is_approved_and_the_old_one_runs_until_then() {
     place.fails(&["component", "call", "mail", "get", ECHO], 1, &["mail"]);
     place.fails(&["component", "approve", "mail", "1.0.14"], 4, &["does not wait"]);
     place.good(&["component", "approve", "mail", "1.0.15"]);
-    assert!(place.json(&["component", "grants", "mail"])["grants"][0]["rule"] == "GET https://mail.example/send");
+    assert!(
+        place.json(&["component", "grants", "mail"])["grants"][0]["rule"] == "GET https://mail.example/send"
+    );
     place.run(&["component", "call", "mail", "get", ECHO]);
 
     // The postmark case: a newer version of the same publisher that asks for nothing else.
@@ -26,7 +28,10 @@ fn nothing_runs_before_it_is_approved_and_the_old_one_runs_until_then() {
     let offer = place.json(&["component", "update", "mail", &file]);
     assert_eq!((&offer["standing"], &offer["current"]), (&"waits".into(), &"1.0.15".into()));
     let statement = offer["difference"]["statement"].as_str().unwrap();
-    assert!(statement.starts_with("no difference in requests; the new package has the digest"), "{statement}");
+    assert!(
+        statement.starts_with("no difference in requests; the new package has the digest"),
+        "{statement}"
+    );
     place.run(&["component", "call", "mail", "get", ECHO]);
     let calls = place.digest_of_calls();
     assert_eq!(calls[0], calls[1], "the old one answers while the new one waits");
@@ -37,7 +42,10 @@ fn nothing_runs_before_it_is_approved_and_the_old_one_runs_until_then() {
     place.run(&["component", "call", "mail", "get", ECHO]);
     assert_eq!(place.digest_of_calls()[3], calls[0]);
     let status = place.json(&["component", "status", "mail"]);
-    assert_eq!((status["versions"][0]["standing"].as_str(), status["versions"][1]["standing"].as_str()), (Some("approved"), Some("runs")));
+    assert_eq!(
+        (status["versions"][0]["standing"].as_str(), status["versions"][1]["standing"].as_str()),
+        (Some("approved"), Some("runs"))
+    );
     assert_eq!(place.audited("component.approve", "allowed"), 2);
     assert_eq!(place.audited("component.rollback", "allowed"), 1);
     place.good(&["component", "remove", "mail"]);
@@ -64,7 +72,11 @@ fn an_admin_narrows_what_a_component_asked_for() {
     place.good(&["component", "grant", "mail", &site.rule("/other")]);
     assert!(place.good(&["component", "call", "mail", "get", &site.get("/other")]).contains("200"));
     let grants = place.json(&["component", "grants", "mail"]);
-    let id = grants["grants"].as_array().unwrap().iter().find(|one| one["rule"].as_str().unwrap().contains("/other"));
+    let id = grants["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["rule"].as_str().unwrap().contains("/other"));
     place.good(&["component", "revoke-grant", &id.unwrap()["id"].to_string()]);
     place.run(&["component", "call", "mail", "get", &site.get("/other")]);
     assert_eq!(site.asked().len(), 2);
@@ -83,7 +95,8 @@ fn an_update_is_granted_only_what_the_old_version_did_not_ask_for() {
     assert_eq!(offer["difference"]["widens"], true);
     place.good(&["component", "approve", "mail", "1.1.0"]);
     let grants = place.json(&["component", "grants", "mail"]);
-    let rules: Vec<_> = grants["grants"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap()).collect();
+    let rules: Vec<_> =
+        grants["grants"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap()).collect();
     assert_eq!(rules, ["GET https://mail.example/send", "GET https://new.example/"]);
 }
 
@@ -98,7 +111,7 @@ fn settings_and_switches_hold_at_once_and_nonsense_changes_nothing() {
     place.fails(&["component", "set", "mail", "mounts.workspace.path", "x"], 4, &["does not ask for"]);
     place.fails(&["component", "set", "mail", "grants", "[]"], 2, &["grant add"]);
     place.good(&["component", "set", "mail", "limits.memory", "32MiB"]);
-    assert!(place.json(&["component", "status", "mail"])["limits"].to_string().contains("32 MiB"));
+    assert!(place.json(&["component", "status", "mail"])["limits"].to_string().contains("32MiB"));
     place.good(&["component", "unset", "mail", "limits.memory"]);
     place.good(&["component", "disable", "mail"]);
     assert_eq!(place.component("mail").unwrap()["state"], "off");
@@ -117,7 +130,11 @@ fn updates_of_a_publisher_go_live_by_themselves_only_where_they_widen_nothing() 
     assert!(place.good(&["publisher", "list"]).contains("go live by themselves"));
     let narrow = requests("GET https://mail.example/send");
     let file = place.package("mail.wasm", &acme.mail("1.0.0", &narrow));
-    assert_eq!(place.json(&["component", "install", &file])["standing"], "waits", "the first one always waits");
+    assert_eq!(
+        place.json(&["component", "install", &file])["standing"],
+        "waits",
+        "the first one always waits"
+    );
     place.good(&["component", "approve", "mail", "1.0.0"]);
     place.package("mail.wasm", &acme.mail("1.0.1", &narrow));
     place.good(&["component", "update", "mail"]);

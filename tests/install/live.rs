@@ -28,7 +28,9 @@ fn what_is_revoked_or_switched_off_stops_at_once() {
 
     // By hand, by digest, and back.
     let digest = place.component("mail").unwrap()["digest"].as_str().unwrap().to_owned();
-    assert!(place.good(&["revocation", "add", &digest, "--reason", "stolen"]).contains("stopped at once: mail"));
+    assert!(
+        place.good(&["revocation", "add", &digest, "--reason", "stolen"]).contains("stopped at once: mail")
+    );
     assert!(!works());
     place.good(&["revocation", "remove", &digest]);
     assert!(works());
@@ -86,7 +88,9 @@ fn a_key_is_rotated_by_its_owner_and_the_admin_and_a_revoked_one_runs_nothing() 
     place.fails(&["component", "install", &late], 4, &["key"]);
     place.good(&["component", "install", &update, "--approve"]);
     assert_eq!(place.component("mail").unwrap()["version"], "1.0.1");
-    assert!(place.good(&["revocation", "add", &number, "--reason", "stolen"]).contains("stopped at once: mail"));
+    assert!(
+        place.good(&["revocation", "add", &number, "--reason", "stolen"]).contains("stopped at once: mail")
+    );
     assert_eq!(place.component("mail").unwrap()["state"], "failed");
     place.fails(&["component", "rollback", "mail", "1.0.1"], 4, &["runs already"]);
     // The version before was signed by the key that still counts.

@@ -1,13 +1,11 @@
 //! A data directory of its own, a publisher with keys, packages made for the occasion, and a server to be reached.
-#![expect(clippy::disallowed_methods, reason = "starting the program is what these tests do")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use openpact_model::tool::{Effects, Reads, ToolSpec, Writes};
@@ -18,6 +16,24 @@ use serde_json::{Value, json};
 
 pub(crate) struct Place(tempfile::TempDir);
 
+/// The data directory that others are copies of.
+static TEMPLATE: OnceLock<Place> = OnceLock::new();
+
+/// Copies a folder with the rights of everything in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(path, target).unwrap();
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -26,9 +42,16 @@ pub(crate) struct Ended {
 }
 
 impl Place {
-    /// A fresh data directory.
+    /// A fresh data directory: a copy of one in which the shipped components were compiled once.
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let place = Self(tempfile::tempdir().unwrap());
+        let template = TEMPLATE.get_or_init(|| {
+            let template = Self(tempfile::tempdir().unwrap());
+            template.good(&["component", "list"]);
+            template
+        });
+        copy(&template.data(), &place.data());
+        place
     }
 
     /// A fresh data directory in which the publisher `acme` is pinned for `mail`.
@@ -110,7 +133,8 @@ impl Place {
     #[track_caller]
     pub(crate) fn digest_of_calls(&self) -> Vec<String> {
         let log = self.json(&["audit", "show", "--kind", "tool.call.begin", "--limit", "1000"]);
-        let digests = log["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]["detail"]["digest"]);
+        let digests =
+            log["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]["detail"]["digest"]);
         digests.map(|digest| digest.as_str().unwrap().to_owned()).collect()
     }
 
@@ -126,14 +150,19 @@ impl Place {
         let mut command = self.command(&["start"]);
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let service = Service(child);
-        for _ in 0..600 {
+        for _ in 0..1200 {
+            std::thread::sleep(Duration::from_millis(50));
+            // A command that finds nobody takes the data directory itself, so nobody is asked before somebody is there.
+            if !self.data().join("secure/control.sock").exists() {
+                continue;
+            }
             let status = self.run(&["status", "--json"]);
             let running = status.code == Some(0)
-                && serde_json::from_str::<Value>(&status.out).is_ok_and(|status| status["serving"] == "start");
+                && serde_json::from_str::<Value>(&status.out)
+                    .is_ok_and(|status| status["serving"] == "start");
             if running {
                 return service;
             }
-            std::thread::sleep(Duration::from_millis(50));
         }
         panic!("the service does not start: {}", fs::read_to_string(self.path("service.log")).unwrap());
     }
@@ -228,7 +257,8 @@ impl Site {
                     let read = stream.read(&mut buffer).unwrap_or(0);
                     let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
                     seen.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+                    let _ = stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
                 });
             }
         });

@@ -4,6 +4,7 @@
 //!
 //! This crate holds the words and the socket; what is done is the matter of whoever implements [`Handler`].
 
+mod call;
 pub mod client;
 mod egress;
 pub mod failure;
@@ -21,9 +22,9 @@ use openpact_model::principal::Principal;
 use openpact_model::role::Role;
 use openpact_model::secret::{HostPattern, SecretName};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
+pub use call::{Called, Cost};
 pub use egress::{
     EgressAddress, EgressCredential, EgressFilter, EgressRequest, EgressTest, Minting, SecretKind,
 };
@@ -343,34 +344,6 @@ pub struct Component {
     /// Until when count mode lets everything through, where it is on.
     #[serde(default)]
     pub counting: Option<jiff::Timestamp>,
-}
-
-/// How a call by hand went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Called {
-    /// Whether `output` tells of a failure.
-    pub is_error: bool,
-    /// The answer as text, secrets taken out.
-    pub text: String,
-    /// The answer as data, where the tool has a schema for it.
-    pub structured: Option<Value>,
-    /// What the sandbox measured; `None` where the call never got there.
-    pub cost: Option<Cost>,
-    /// What the component logged.
-    pub log: Vec<String>,
-}
-
-/// What a call took.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    /// Wall time, milliseconds.
-    pub wall_ms: f64,
-    /// CPU time, milliseconds.
-    pub cpu_ms: f64,
-    /// The most memory that it had, bytes.
-    pub peak_memory: u64,
-    /// Network requests that it made.
-    pub requests: u32,
 }
 
 /// Who may speak, and who asked to.

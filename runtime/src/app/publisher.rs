@@ -1,5 +1,6 @@
 //! Publishers: whose components may run here.
 
+use openpact_model::id::Digest;
 use openpact_packages as packages;
 use openpact_packages::key::PublicKey;
 use openpact_store::publisher;
@@ -109,10 +110,10 @@ pub(crate) fn trust(publishers: &[Publisher], revoked: &[Revocation]) -> Result<
     }
     for one in revoked {
         // What a publisher revoked counts for it alone; the difference is of no matter for what is only looked at.
-        if let Ok(key) = one.value.parse() {
-            trust.revoked_keys.insert(key);
-        } else if let Ok(digest) = one.value.parse() {
-            trust.revoked_digests.insert(digest);
+        match (one.value.parse::<PublicKey>(), one.value.parse::<Digest>()) {
+            (Ok(key), _) => drop(trust.revoked_keys.insert(key)),
+            (_, Ok(digest)) => drop(trust.revoked_digests.insert(digest)),
+            _ => {}
         }
     }
     Ok(trust)
