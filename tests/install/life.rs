@@ -110,6 +110,7 @@ fn settings_and_switches_hold_at_once_and_nonsense_changes_nothing() {
     place.fails(&["component", "set", "mail", "colour", "red"], 2, &["colour"]);
     place.fails(&["component", "set", "mail", "mounts.workspace.path", "x"], 4, &["does not ask for"]);
     place.fails(&["component", "set", "mail", "grants", "[]"], 2, &["grant add"]);
+    place.fails(&["component", "set", "mail", "credentials.other", "MAIL_TOKEN"], 2, &["does not ask for"]);
     place.good(&["component", "set", "mail", "limits.memory", "32MiB"]);
     assert!(place.json(&["component", "status", "mail"])["limits"].to_string().contains("32MiB"));
     place.good(&["component", "unset", "mail", "limits.memory"]);

@@ -85,7 +85,7 @@ fn a_key_is_rotated_by_its_owner_and_the_admin_and_a_revoked_one_runs_nothing() 
     place.fails(&["publisher", "rotate", path, "--confirm", &number], 4, &[""]);
     assert_eq!(place.component("mail").unwrap()["state"], "running", "what was approved goes on running");
     let late = place.package("late.wasm", &acme.mail("1.0.5", &asks));
-    place.fails(&["component", "install", &late], 4, &["key"]);
+    place.fails(&["component", "install", &late], 4, &["'acme' replaced"]);
     place.good(&["component", "install", &update, "--approve"]);
     assert_eq!(place.component("mail").unwrap()["version"], "1.0.1");
     assert!(

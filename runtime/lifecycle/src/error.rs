@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::PortError;
 use openpact_packages::Refusal;
+use openpact_packages::key::KeyId;
 use openpact_packages::statement;
 use openpact_store as store;
 
@@ -29,6 +30,17 @@ pub enum Error {
     /// The publisher's name belongs to the program.
     #[error("the publisher '{0}' is the program itself; choose another name")]
     OwnPublisher(String),
+    /// The key that signed the package was replaced by its publisher.
+    #[error(
+        "the package is signed by the key {key}, which '{publisher}' replaced: nothing new of it is taken; ask for a package \
+         that the new key signs"
+    )]
+    Replaced {
+        /// The number of the key.
+        key: KeyId,
+        /// The publisher.
+        publisher: String,
+    },
     /// A component of that name from another publisher is or was installed.
     #[error(
         "the component '{name}' is of the publisher '{owner}', and this package of '{publisher}'; if you mean to change \

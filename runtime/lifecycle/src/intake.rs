@@ -1,8 +1,10 @@
 //! Taking a package in: verified, held against what was here before, kept, and left to wait.
 
 use openpact_model::id::{ComponentName, Digest};
-use openpact_packages::{self as packages, Difference, Manifest, Verified};
+use openpact_packages::key::{KeyId, PublicKey};
+use openpact_packages::{self as packages, Difference, Manifest, Refusal, Verified};
 use openpact_store::component::{Incoming, Row, State, Version};
+use openpact_store::publisher;
 use semver::Version as Number;
 use serde::Serialize;
 
@@ -69,12 +71,16 @@ impl Catalog {
     async fn judge_and_keep(&self, package: Package, update: Option<&ComponentName>) -> Result<Taken, Error> {
         let trust = self.trust(Purpose::TakingIn).await?;
         let Package { bytes, signature, source } = package;
-        let (verified, signature, warnings) = blocking(move || {
+        let judged = blocking(move || {
             let verified = packages::verify(bytes, &signature, &trust)?;
             let warnings = packages::inspect(verified.bytes())?.warnings;
             Ok((verified, signature, warnings))
         })
-        .await?;
+        .await;
+        if let Err(Error::Refused(Refusal::UnknownKey { key })) = &judged {
+            self.check_replaced(*key).await?;
+        }
+        let (verified, signature, warnings) = judged?;
         let name = verified.manifest().name.clone();
         self.check_name(&name, update)?;
         let row = self.list().await?.into_iter().find(|row| row.name == name);
@@ -90,6 +96,16 @@ impl Catalog {
         let difference = self.waiting_difference(&row).await?;
         self.drop_gone(&row).await;
         Ok(Taken { verified, outcome: Outcome::Waits, difference, warnings })
+    }
+
+    /// Tells a key that its publisher replaced from one that nobody pinned: that one is not to be pinned again.
+    async fn check_replaced(&self, id: KeyId) -> Result<(), Error> {
+        let is_it = |row: &publisher::Row| row.key.parse::<PublicKey>().is_ok_and(|key| key.id() == id);
+        let rows = self.publishers().await?;
+        match rows.into_iter().find(|row| row.retired.is_some() && is_it(row)) {
+            Some(row) => Err(Error::Replaced { key: id, publisher: row.name }),
+            None => Ok(()),
+        }
     }
 
     fn check_name(&self, name: &ComponentName, update: Option<&ComponentName>) -> Result<(), Error> {

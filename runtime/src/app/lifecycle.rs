@@ -174,6 +174,18 @@ impl App {
         let component = parts.components.find(name)?;
         let taken_away = value.is_none();
         let given = super::consent::changed(&self.given(name), key, value)?;
+        if let Some(manifest) = component.manifest() {
+            let secret = manifest.secret_settings();
+            let asked = |credential: &String| {
+                let requested =
+                    manifest.requests.credentials.iter().any(|request| request.name == *credential);
+                requested || secret.contains(&credential.as_str())
+            };
+            if let Some(unasked) = given.credentials.keys().find(|credential| !asked(credential)) {
+                let message = format!("'{name}' does not ask for a credential '{unasked}'");
+                return Err(Failure::new(Code::Usage, message));
+            }
+        }
         if component.verified().is_some() {
             // Built once before anything is written: what cannot run so is told now.
             let all = self.grants(None).await?;
