@@ -48,7 +48,8 @@ enum Run {
     Running(Arc<Measured>),
     /// An adapter: verified, and loaded when its platform is to be connected.
     Adapter,
-    Off,
+    /// Switched off; the text says by whom.
+    Off(String),
     Failed(String),
 }
 
@@ -267,7 +268,7 @@ impl Component {
     pub(super) fn running(&self) -> Option<&Arc<Measured>> {
         match &self.state {
             Run::Running(measured) => Some(measured),
-            Run::Adapter | Run::Off | Run::Failed(_) => None,
+            Run::Adapter | Run::Off(_) | Run::Failed(_) => None,
         }
     }
 
@@ -280,8 +281,7 @@ impl Component {
     pub(super) fn why(&self) -> Option<&str> {
         match &self.state {
             Run::Running(_) | Run::Adapter => None,
-            Run::Off => Some("switched off"),
-            Run::Failed(why) => Some(why),
+            Run::Off(why) | Run::Failed(why) => Some(why),
         }
     }
 
@@ -306,7 +306,7 @@ impl Component {
             state: match self.state {
                 Run::Running(_) => State::Running,
                 Run::Adapter => State::Ready,
-                Run::Off => State::Off,
+                Run::Off(_) => State::Off,
                 Run::Failed(_) => State::Failed,
             },
             why: self.why().map(str::to_owned),
@@ -337,7 +337,12 @@ impl Workshop<'_> {
         // An adapter is switched on and off while the program runs.
         let is_tool = verified.manifest().kind == Kind::Tool;
         if is_tool && stated.enabled == Some(false) {
-            return Component { verified: Some(verified), door: None, mounts: Vec::new(), state: Run::Off };
+            return Component {
+                verified: Some(verified),
+                door: None,
+                mounts: Vec::new(),
+                state: Run::Off(self.app.who_switched_off(name)),
+            };
         }
         match self.run(name, &verified, &stated).await {
             Ok(component) => {
@@ -404,6 +409,14 @@ impl App {
     /// What is stated about a component: in the configuration, else by the admin, else in the default grants.
     pub(super) fn stated(&self, name: &ComponentName) -> Stated {
         self.stated_with(name, self.given(name))
+    }
+
+    /// Who switched a component off.
+    fn who_switched_off(&self, name: &ComponentName) -> String {
+        if self.config().components.get(name).is_some_and(|stated| stated.enabled.is_some()) {
+            return "the configuration switches it off ('enabled: false')".to_owned();
+        }
+        format!("switched off; 'openpact component enable {name}' switches it on")
     }
 
     /// The components, as the admin sees them.
