@@ -21,13 +21,12 @@ pub fn warnings(rules: &[Rule]) -> Vec<Warning> {
             let Host::Address(address) = &rule.host else { continue };
             warn(format!("never matches: {address} is a {kind} address, and no private= names it"));
         }
-        if let Host::Under(name) = &rule.host
-            && !name.contains('.')
-        {
-            warn(format!("covers every site whose name ends in .{name}"));
-        }
-        if rule.is_any_site() {
-            warn("covers any site".to_owned());
+        match &rule.host {
+            Host::Under(name) if !name.contains('.') => {
+                warn(format!("covers every site whose name ends in .{name}"));
+            }
+            Host::Any => warn("covers any site".to_owned()),
+            Host::Under(_) | Host::Name(_) | Host::Address(_) => {}
         }
         if let Some(earlier) = rules[..index].iter().position(|earlier| shadows(earlier, rule)) {
             warn(format!(

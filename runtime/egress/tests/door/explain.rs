@@ -21,7 +21,7 @@ async fn nothing_is_sent_or_recorded_and_every_question_is_answered() {
     assert_eq!(found.addresses[0].refused, None, "the rule names it");
 
     let denied = door.explain("POST", &server.url("/a")).await.unwrap();
-    assert_eq!(denied.allow.unwrap(), format!("POST {}", server.url("/a")));
+    assert_eq!(denied.allow.unwrap(), format!("POST {} private=127.0.0.1/32", server.url("/a")));
     assert!(denied.denied.unwrap().contains("no grant allows POST"));
     assert_eq!(denied.addresses[0].refused.as_deref(), Some("loopback"));
     assert!(door.explain("TRACE", &server.url("/a")).await.is_err());

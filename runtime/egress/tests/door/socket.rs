@@ -55,7 +55,7 @@ async fn no_grant_and_a_grant_for_another_place_are_denied_with_the_rule() {
         let event = world.log.last();
         assert_eq!((event.kind.as_str(), event.verdict), ("egress.request", Verdict::Denied));
         let allow = event.detail["allow"].as_str().unwrap().to_owned();
-        assert_eq!(allow, format!("GET {}", peer.url("/a/b")));
+        assert_eq!(allow, format!("GET {} private=127.0.0.1/32", peer.url("/a/b")));
         allow.parse::<openpact_egress::rule::Rule>().unwrap();
     }
     assert_eq!(peer.connections(), 0);

@@ -81,7 +81,7 @@ async fn without_a_door_or_a_grant_nothing_is_opened() {
     assert!(!denied.to_string().contains("GET"), "the model is told no rule: {denied}");
     let event = scene.audit.0.lock().unwrap().pop().unwrap();
     assert_eq!((event.kind.as_str(), event.verdict), ("egress.request", Verdict::Denied));
-    assert_eq!(event.detail["allow"], format!("GET {}", scene.gateway.url("/a")));
+    assert_eq!(event.detail["allow"], format!("GET {} private=127.0.0.1/32", scene.gateway.url("/a")));
     let bare = shared().load(&package("dial", DIAL, MANIFEST), with_limits(generous())).unwrap();
     let report = attack(&bare, "dial_open", scene.at("/a")).await;
     assert!(matches!(report.result, Err(ToolFailure::Denied(_))), "{:?}", report.result);

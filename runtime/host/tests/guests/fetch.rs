@@ -246,7 +246,7 @@ async fn a_call_that_may_reach_only_some_addresses_reaches_no_others() {
         (only(&["https://docs.invalid/a"]), false),
         (only(&[]), false),
     ] {
-        let call = ToolCall { reach: reach.clone(), ..call("get", asked.clone()) };
+        let call = ToolCall { reach: reach.clone(), ..call("fetch_get", asked.clone()) };
         let failure = component.call_reported(call).await.result.expect_err("nobody is there").to_string();
         assert_eq!(!failure.contains("HttpRequestDenied"), is_let_through, "{reach:?}: {failure}");
     }
