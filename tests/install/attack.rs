@@ -68,6 +68,9 @@ fn versions_only_go_up_and_never_change() {
     place.good(&["component", "remove", "mail"]);
     let file = place.package("old.wasm", &older);
     place.fails(&["component", "install", &file], 4, &["older than 1.0.0"]);
+    place.good(&["component", "install", place.path("good.wasm").to_str().unwrap()]);
+    place.good(&["component", "reject", "mail", "1.0.0"]);
+    place.fails(&["component", "install", &file], 4, &["older than 1.0.0"]);
     let evil = Publisher::new("evil");
     place.pin(&evil);
     let file = place.package("evil.wasm", &evil.mail("2.0.0", &requests(ASKS)));

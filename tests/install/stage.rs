@@ -202,12 +202,34 @@ impl Publisher {
         guest: &[u8],
         tools: &[&str],
     ) -> (Vec<u8>, String) {
+        self.packed(name, version, requests, guest, tools.iter().map(|name| tool(name)).collect())
+    }
+
+    /// The component `mail` with its tool changed.
+    pub(crate) fn with(
+        &self,
+        version: &str,
+        requests: &str,
+        change: impl FnOnce(&mut ToolSpec),
+    ) -> (Vec<u8>, String) {
+        let mut get = tool("get");
+        change(&mut get);
+        self.packed("mail", version, requests, guests::FETCH, vec![get])
+    }
+
+    fn packed(
+        &self,
+        name: &str,
+        version: &str,
+        requests: &str,
+        guest: &[u8],
+        tools: Vec<ToolSpec>,
+    ) -> (Vec<u8>, String) {
         let manifest = format!(
             "name = \"{name}\"\nversion = \"{version}\"\npublisher = \"{}\"\ndescription = \"Sends mail\"\n\
              license = \"MIT\"\nkind = \"tool\"\n{requests}\n",
             self.name
         );
-        let tools = tools.iter().map(|name| tool(name)).collect();
         let bytes = pack(guest, &manifest, tools).unwrap();
         let signature = sign(&bytes, &self.key).unwrap();
         (bytes, signature)

@@ -111,9 +111,14 @@ impl State {
 }
 
 impl State {
-    /// Narrows what the guest may reach of the network to what its call may.
+    /// Narrows what the guest may reach of the network, by request and by connection, to what its call may.
     pub(crate) fn keep_to(&mut self, reach: &Reach) {
         self.hooks.keep_to(reach);
+    }
+
+    /// What a grant for any site is narrowed to in this call.
+    pub(crate) fn only(&self) -> Option<egress::Only> {
+        self.hooks.only()
     }
 
     /// Whether the guest may use `interface` now; a trap where not.

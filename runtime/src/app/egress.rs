@@ -2,6 +2,7 @@
 //! that would allow it, ready to be granted.
 
 use openpact_egress::{self as egress, Door};
+use openpact_model::audit::Verdict;
 use openpact_model::principal::Principal;
 use openpact_store::audit;
 use openpact_store::secret::Kind;
@@ -32,18 +33,22 @@ impl App {
         };
         let page = self.store.audit().page(filter).await.map_err(Failure::failed)?;
         let grants = self.grants(None).await?;
-        let requests = page.into_iter().filter(|entry| entry.event.detail.contains_key("method"));
-        Ok(requests.map(|entry| self.egress_request(entry, &grants)).collect())
+        let is_traffic = |kind: &str| kind == "egress.request" || kind == "egress.message";
+        let traffic = page.into_iter().filter(|entry| is_traffic(&entry.event.kind));
+        let shown = traffic.map(|entry| self.egress_request(entry, &grants));
+        Ok(shown.filter(|one| !would_deny || one.would_deny).collect())
     }
 
     fn egress_request(&self, entry: audit::Entry, grants: &[Grant]) -> EgressRequest {
         let detail = &entry.event.detail;
         let principal = entry.event.actor.parse::<Principal>();
-        let would_deny = detail.get("would_deny").is_some_and(|value| value == true);
-        let method = text(detail, "method").unwrap_or_default();
+        // What the address guard or the scan refused was refused, in count mode too.
+        let counted = detail.get("would_deny").is_some_and(|value| value == true);
+        let would_deny = counted && entry.event.verdict != Verdict::Denied;
+        let method = text(detail, "method").unwrap_or_else(|| "message".to_owned());
         let url = entry.event.subject.clone();
-        let counted = || egress::rule::suggest(&method, &url);
-        let allow = text(detail, "allow").or_else(|| would_deny.then(counted).flatten());
+        let suggested = || egress::rule::suggest(&method, &url);
+        let allow = text(detail, "allow").or_else(|| would_deny.then(suggested).flatten());
         let fix = allow.as_ref().zip(principal.ok()).and_then(|(rule, who)| self.fix(&who, rule, grants));
         EgressRequest {
             number: entry.number,

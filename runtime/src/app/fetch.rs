@@ -11,6 +11,7 @@ use openpact_lifecycle::Package;
 use openpact_model::id::ComponentName;
 use openpact_model::principal::Principal;
 use openpact_packages::MAX_PACKAGE_BYTES;
+use url::Url;
 
 use super::App;
 use super::lifecycle::failure;
@@ -56,30 +57,34 @@ impl App {
                 format!("'{address}' is neither a file nor an https address; packages come over https");
             return Err(Failure::new(Code::Usage, message));
         }
-        let door = self.download_door(private).await?;
-        let signature = format!("{}.minisig", address.split(['?', '#']).next().unwrap_or(&address));
+        let url = Url::parse(&address)
+            .map_err(|error| Failure::new(Code::Usage, format!("'{address}' is no address: {error}")))?;
+        let door = self.download_door(&url, private).await?;
+        // What stands behind the path may be a password of its own, so it is written down nowhere.
+        let bare = address.split(['?', '#']).next().unwrap_or(&address).to_owned();
         let bytes = get(&door, &address, MAX_PACKAGE_BYTES).await?;
-        let signature = get(&door, &signature, MAX_SIGNATURE).await?;
-        Ok(Package { bytes, signature, source: address })
+        let signature = get(&door, &format!("{bare}.minisig"), MAX_SIGNATURE).await?;
+        Ok(Package { bytes, signature, source: bare })
     }
 
-    /// A door for what the admin asked for, and only for that long. An address may send the request elsewhere: the bytes
-    /// are believed for their signature alone.
-    async fn download_door(&self, private: &[String]) -> Result<Arc<Door>, Failure> {
+    /// A door for what the admin asked for, and only for that long. An address may send the request elsewhere, since the
+    /// bytes are believed for their signature alone; but private addresses are for the host that the admin named.
+    async fn download_door(&self, url: &Url, private: &[String]) -> Result<Arc<Door>, Failure> {
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let bounds = format!("response-max={MAX_PACKAGE_BYTES} timeout={}", PATIENCE.as_secs());
         let ranges =
             if private.is_empty() { String::new() } else { format!(" private={}", private.join(",")) };
-        let rule = format!(
-            "GET https://*/** response-max={MAX_PACKAGE_BYTES} timeout={}{ranges}",
-            PATIENCE.as_secs()
-        );
-        let rule = rule.parse().map_err(|error| {
-            Failure::new(
-                Code::Usage,
-                format!("'--private' takes ranges such as 192.168.1.0/24: {}", chain(&error)),
-            )
-        })?;
-        let grant = egress::Grant { rule, placement: None, secret: None };
-        Ok(self.parts().await?.egress.door(Principal::Runtime, vec![grant]))
+        let rules =
+            [format!("GET https://{host}{port}/** {bounds}{ranges}"), format!("GET https://*/** {bounds}")];
+        let grants = rules.iter().map(|rule| {
+            let rule = rule.parse().map_err(|error| {
+                let why = format!("'{url}' with --private {}: {}", private.join(","), chain(&error));
+                Failure::new(Code::Usage, why)
+            })?;
+            Ok(egress::Grant { rule, placement: None, secret: None })
+        });
+        Ok(self.parts().await?.egress.door(Principal::Runtime, grants.collect::<Result<_, Failure>>()?))
     }
 }
 
@@ -88,17 +93,13 @@ async fn get(door: &Door, address: &str, most: usize) -> Result<Vec<u8>, Failure
     let request =
         egress::request("GET", address, &[], egress::empty()).map_err(|error| failed(chain(&error)))?;
     let options = egress::Options { total: Some(PATIENCE), ..egress::Options::default() };
-    let answer =
-        door.send(request, options, &door_references()).await.map_err(|error| failed(denied(&error)))?;
+    let none = egress::credential::References::none();
+    let answer = door.send(request, options, &none).await.map_err(|error| failed(denied(&error)))?;
     if !answer.status().is_success() {
         return Err(failed(format!("the server answers {}", answer.status())));
     }
     let body = Limited::new(answer.into_body(), most).collect().await;
     Ok(body.map_err(|error| failed(error.to_string()))?.to_bytes().to_vec())
-}
-
-fn door_references() -> egress::credential::References {
-    egress::credential::References::none()
 }
 
 fn denied(error: &egress::Error) -> String {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use openpact_lifecycle::{self as lifecycle, Outcome};
 use openpact_model::id::{ComponentName, Digest};
+use openpact_packages::difference::{Area, Change};
 use openpact_packages::{Verified, manifest::Kind};
 use openpact_store::component::{Granted, Row, Version};
 use serde_json::Value;
@@ -73,9 +74,15 @@ impl App {
         }
     }
 
-    /// Whether the admin allowed this publisher's updates once and for all, and this one widens nothing.
+    /// Whether the admin allowed this publisher's updates once and for all, and this one changes nothing but its code: no
+    /// request, no setting, no tool, no word about a tool.
     async fn goes_live_by_itself(&self, taken: &lifecycle::Taken) -> Result<bool, Failure> {
-        let narrow = taken.difference.as_ref().is_some_and(|difference| !difference.widens);
+        // What a model is told about a tool is as telling as what the tool asks for.
+        let same = |change: &Change| matches!(change.area, Area::Identity | Area::File);
+        let narrow = taken
+            .difference
+            .as_ref()
+            .is_some_and(|difference| !difference.widens && difference.changes.iter().all(same));
         let allowed = self.catalog.auto_updated().await.map_err(failure)?;
         Ok(narrow && allowed.contains(taken.verified.publisher()))
     }
@@ -128,14 +135,18 @@ impl App {
     }
 
     async fn switch(&self, name: &ComponentName, on: bool) -> Response {
-        let _changing = self.components_changing.lock().await;
-        self.parts().await?.components.find(name)?;
+        let component = self.parts().await?.components.find(name)?;
         if self.config().components.get(name).is_some_and(|stated| stated.enabled.is_some()) {
             let message = format!(
                 "the configuration says whether '{name}' runs; change 'components.{name}.enabled' there"
             );
             return Err(Failure::new(Code::Refused, message));
         }
+        if !on {
+            // Not behind a change that goes on: another component may be compiled for minutes.
+            component.stop();
+        }
+        let _changing = self.components_changing.lock().await;
         let given = Stated { enabled: Some(on), ..self.given(name) };
         self.catalog.give(name, "enabled", &to_value(&given)?).await.map_err(failure)?;
         self.rebuild(name).await?;
@@ -236,6 +247,10 @@ impl App {
     ) -> Result<(), Failure> {
         self.renew_given().await?;
         let stays = component.as_ref().is_some_and(|component| component.why().is_none());
+        // Before anything of it runs: what was taken back while it was built is not there for an instant.
+        if let Some(component) = &component {
+            parts.renew_door(self, name, component).await?;
+        }
         let before = parts.components.put(name, component.as_ref());
         parts.configured.set_users(self.configured_users());
         let providers = parts.components.providers();
@@ -248,7 +263,7 @@ impl App {
                 before.stop();
             }
         }
-        if component.is_some() { parts.renew_grants(self, name).await } else { Ok(()) }
+        Ok(())
     }
 
     /// Builds a component anew as everything now says.
@@ -276,8 +291,16 @@ impl App {
     /// Judges every component anew: what is trusted no more stops at once, and what is trusted again runs again. Gives
     /// the names of those that stopped.
     pub(super) async fn judge_anew(&self) -> Result<Vec<ComponentName>, Failure> {
-        let _changing = self.components_changing.lock().await;
         let parts = self.parts().await?;
+        // What is trusted no more stops before anything else is waited for: another component may be compiled for minutes.
+        for name in parts.components.names() {
+            // Whatever else goes wrong with one of them is told below.
+            let Ok(component) = parts.components.find(&name) else { continue };
+            if component.verified().is_some() && matches!(self.verified_now(&name).await, Ok(Err(_))) {
+                component.stop();
+            }
+        }
+        let _changing = self.components_changing.lock().await;
         let mut stopped = Vec::new();
         for name in parts.components.names() {
             let component = parts.components.find(&name)?;

@@ -124,6 +124,16 @@ impl Parts {
     /// Gives a component's door the grants that hold now.
     pub(super) async fn renew_grants(&self, app: &App, name: &ComponentName) -> Result<(), Failure> {
         let component = self.components.find(name)?;
+        self.renew_door(app, name, &component).await
+    }
+
+    /// Gives the door of a component, which need not be in place yet, the grants that hold now.
+    pub(super) async fn renew_door(
+        &self,
+        app: &App,
+        name: &ComponentName,
+        component: &Component,
+    ) -> Result<(), Failure> {
         let (Some(manifest), Some(door)) = (component.manifest(), component.door()) else { return Ok(()) };
         let principal = Principal::Component(name.clone());
         let all = app.grants(Some(&principal)).await?;

@@ -21,6 +21,7 @@ use crate::door::Door;
 use crate::error::{Error, Phase};
 use crate::exchange::Exchange;
 use crate::limit::{Options, Times};
+use crate::request::Only;
 use crate::send::{RECORDED, note_request};
 
 /// A handshake that may go out.
@@ -34,6 +35,8 @@ impl Door {
     /// Opens a WebSocket connection under this principal's grants. The record of it begins before the handshake's first
     /// byte and ends when the connection has ended; what the audit log does not take is not opened.
     ///
+    /// `only` is what grants for any site, and count mode, are narrowed to.
+    ///
     /// Of `options`, the shorter of `first_byte` and `total` bounds the handshake.
     ///
     /// # Errors
@@ -43,6 +46,7 @@ impl Door {
         url: &str,
         headers: &[(String, String)],
         options: Options,
+        only: Option<Only>,
         references: &Arc<References>,
     ) -> Result<Socket, Error> {
         // Before the grants are looked at, so that no change of them is missed.
@@ -50,8 +54,6 @@ impl Door {
         let snapshot = self.shared.ports.secrets.snapshot();
         let redactor = self.redactor_for(&snapshot);
         let issued = references.issued();
-        // No grant for any site is one for connections.
-        let only = None;
         let context = Arc::new(Context { set: self.set(), issued, snapshot, redactor, only });
         let hop = match handshake::read(url, headers) {
             Ok(hop) => hop,

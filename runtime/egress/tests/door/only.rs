@@ -8,8 +8,9 @@ use openpact_egress::credential::References;
 use openpact_egress::{Body, Door, Error, FINAL_URL, Only, Options, empty, request};
 use openpact_model::audit::Verdict;
 
+use crate::peer::Peer;
 use crate::server::{Seen, Server, Step, reply};
-use crate::world::{World, get, read};
+use crate::world::{World, get, grant as peer_grant, read};
 
 /// Asks for an address where only `written` may be reached.
 async fn ask(door: &Door, url: &str, written: &[&str]) -> Result<http::Response<Body>, Error> {
@@ -88,6 +89,31 @@ async fn a_redirect_from_a_written_address_is_followed_and_told() {
     let told: Vec<_> = answer.headers().get_all(FINAL_URL).iter().collect();
     assert_eq!(told, [end.as_str()], "what the server said under this name is dropped");
     assert!(ask(&door, &end, &[&written]).await.is_err(), "where it leads was not written");
+}
+
+/// A connection carries as much as a request: it is no way round.
+#[tokio::test]
+async fn connections_are_narrowed_too() {
+    let (peer, world) = (Peer::echo().await, World::new());
+    let url = format!("ws://evil.test:{}/memory", peer.address.port());
+    let door = world.door(&[&format!("GET ws://*.test:{}/** private=127.0.0.1", peer.address.port())]);
+    let none = Arc::new(References::none());
+    let open = |only| door.connect(&url, &[], Options::default(), only, &none);
+    let nothing = || Some(Only(Arc::new(BTreeSet::new())));
+    assert!(open(nothing()).await.is_err());
+    let record = world.log.last();
+    assert_eq!((record.kind.as_str(), record.verdict), ("egress.request", Verdict::Denied));
+    door.set_grants(Vec::new());
+    door.count_until(Some(Timestamp::from_second(4_000_000_000).unwrap()));
+    assert!(open(nothing()).await.is_err(), "counting neither");
+    assert!(world.log.last().detail["reason"].as_str().unwrap().contains("that a person wrote"));
+    assert_eq!(peer.connections(), 0);
+    door.count_until(None);
+    door.set_grants(vec![peer_grant(&format!(
+        "GET ws://*.test:{}/** private=127.0.0.1",
+        peer.address.port()
+    ))]);
+    assert!(open(None).await.is_ok(), "as a conversation without private things opens it");
 }
 
 #[tokio::test]

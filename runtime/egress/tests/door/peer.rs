@@ -245,7 +245,7 @@ pub(crate) async fn connect_with(
 ) -> Result<Socket, Error> {
     let headers: Vec<_> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    door.connect(url, &headers, Options::default(), references).await
+    door.connect(url, &headers, Options::default(), None, references).await
 }
 
 pub(crate) fn text(text: impl Into<String>) -> socket::Message {

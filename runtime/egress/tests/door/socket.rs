@@ -246,7 +246,7 @@ async fn a_handshake_that_is_never_answered_or_drips_ends_by_its_deadline() {
         let door = world.door_with(vec![peer.grant()]);
         let options = Options { total: Some(Duration::from_millis(200)), ..Options::default() };
         let none = Arc::new(References::none());
-        let error = door.connect(&peer.url("/"), &[], options, &none).await.unwrap_err();
+        let error = door.connect(&peer.url("/"), &[], options, None, &none).await.unwrap_err();
         assert!(matches!(error, Error::Timeout { phase: Phase::FirstByte, .. }), "{error:?}");
         assert_eq!(world.log.last().detail["error"], "timeout-first-byte");
     }

@@ -29,6 +29,11 @@ impl Hooks {
             Reach::Only(addresses) => Some(egress::Only(Arc::clone(addresses))),
         };
     }
+
+    /// What a grant for any site is narrowed to, for the other ways to the network.
+    pub(crate) fn only(&self) -> Option<egress::Only> {
+        self.only.clone()
+    }
 }
 
 /// Tells the far end of a body how the exchange ended; nothing of ours needs to.

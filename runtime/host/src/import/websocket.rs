@@ -85,7 +85,8 @@ impl State {
             return Err(none());
         };
         self.ledger.pace().await;
-        let opened = door.connect(url, headers, egress::Options::default(), &references).await;
+        let (options, only) = (egress::Options::default(), self.only());
+        let opened = door.connect(url, headers, options, only, &references).await;
         if opened.is_ok() {
             self.ledger.let_through();
         }

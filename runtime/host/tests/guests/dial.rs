@@ -7,7 +7,7 @@ use openpact_egress::{Door, Grant};
 use openpact_host::{Component, Config, Deployment, Limits};
 use openpact_model::audit::Verdict;
 use openpact_model::secret::SecretSource;
-use openpact_model::tool::{Limit, ToolFailure};
+use openpact_model::tool::{Limit, Reach, ToolCall, ToolFailure};
 use openpact_test_guests::{DIAL, ECHO};
 use serde_json::{Value, json};
 
@@ -86,6 +86,19 @@ async fn without_a_door_or_a_grant_nothing_is_opened() {
     let report = attack(&bare, "dial_open", scene.at("/a")).await;
     assert!(matches!(report.result, Err(ToolFailure::Denied(_))), "{:?}", report.result);
     assert_eq!((report.requests, scene.gateway.connections().1), (1, 0));
+}
+
+/// What a conversation with private things in it may not say to just any site, it may not say through a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_may_reach_only_some_addresses_opens_no_other() {
+    let scene = Scene::with(Gateway::start().await, vec![], generous());
+    scene.door.count_until(Some("2100-01-01T00:00:00Z".parse().unwrap()));
+    let call = ToolCall { reach: Reach::Only(Arc::default()), ..call("dial_open", scene.at("/memory")) };
+    let denied = scene.component.call_reported(call).await.result.unwrap_err();
+    assert!(matches!(denied, ToolFailure::Denied(_)), "{denied:?}");
+    let event = scene.audit.0.lock().unwrap().pop().unwrap();
+    assert!(event.detail["reason"].as_str().unwrap().contains("that a person wrote"), "{event:?}");
+    assert_eq!(scene.gateway.connections().1, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -160,8 +160,7 @@ fn stage(open: &Transaction<'_>, incoming: &Incoming) -> Result<(), Error> {
     let sql = "INSERT INTO component_version (name, version, digest, key, source, state, installed)
                VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', ?6)
                ON CONFLICT (name, version) DO UPDATE SET
-                   key = excluded.key, source = excluded.source, state = 'waiting', installed = excluded.installed,
-                   approved = NULL, approved_by = NULL
+                   key = excluded.key, source = excluded.source, state = 'waiting', installed = excluded.installed
                WHERE component_version.state = 'gone' AND component_version.digest = excluded.digest";
     let values = params![name.as_str(), version, digest.as_bytes(), key, source, open.now()];
     if connection.prepare_cached(sql)?.execute(values)? == 0 {

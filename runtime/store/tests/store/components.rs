@@ -133,6 +133,11 @@ async fn a_component_leaves_with_everything_and_its_versions_stay_known() {
     assert_eq!(store.grants().list(None).await.unwrap(), []);
     assert_eq!((stored(&store).await, components.given().await.unwrap().len()), (None, 0));
     assert_eq!(place.raw().query_row("SELECT count(*) FROM key_value", [], |row| row.get(0)), Ok(0));
+    // Taken in once more and turned down: that it was approved stays known, and so how high versions had come.
+    components.stage(incoming("1.1.0", "two")).await.unwrap();
+    components.take_out(&mail(), "1.1.0").await.unwrap();
+    let row = components.list().await.unwrap().remove(0);
+    assert!(row.versions.iter().all(|version| version.approved.is_some()), "{row:?}");
     assert!(recorded.remove(&mail(), true).await.unwrap());
     assert_eq!(components.list().await.unwrap(), []);
     let all = openpact_store::audit::Filter { limit: 10, ..Default::default() };
