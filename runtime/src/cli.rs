@@ -19,6 +19,10 @@ mod component;
 pub(crate) use author::{Key, Revocation};
 pub(crate) use component::{Approve, Component, Install, Pack, Update};
 
+/// What the program is started with, by itself and nobody else, to compile one component in a process of its own. No
+/// command for people, so it stands in no help.
+pub(crate) const COMPILE_COMPONENT: &str = "compile-component";
+
 /// A self-hosted AI assistant whose extensions cannot steal.
 #[derive(Debug, Parser)]
 #[command(name = "openpact", version, after_help = exit::HELP, max_term_width = 110, propagate_version = false)]

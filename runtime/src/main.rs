@@ -27,6 +27,10 @@ use exit::{Code, Failure};
 use present::{Output, Style};
 
 fn main() -> ExitCode {
+    // Before everything else: the helper that compiles is to be as little of the program as can be.
+    if std::env::args_os().nth(1).is_some_and(|first| first == cli::COMPILE_COMPONENT) {
+        return openpact_host::serve_compiler();
+    }
     let arguments = match cli::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),

@@ -20,6 +20,7 @@ use openpact_bindings::v0_1_0::chat::exports::openpact::chat::adapter;
 use openpact_model::chat::{
     self, AdapterError, CommandSpec, Inbox, Info, Outbound, Part, SendError, Sent, Target,
 };
+use openpact_model::health::Health;
 use openpact_model::id::TurnId;
 use openpact_model::role::Role;
 use openpact_model::tool::{Limit, ToolFailure};
@@ -33,7 +34,7 @@ use crate::describe;
 use crate::error::Error;
 use crate::host::Shared;
 use crate::ledger::Ledger;
-use crate::meter::{Meter, Metered};
+use crate::meter::Meter;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::throttle::Throttle;
@@ -106,6 +107,11 @@ impl Adapter {
     /// The processor time that the receive loop has used since the adapter was loaded, as far as it was looked at.
     pub fn loop_cpu(&self) -> Duration {
         self.throttle.used()
+    }
+
+    /// How it has fared since the host was built, its earlier versions included.
+    pub fn health(&self) -> Health {
+        self.sandbox.tally.health()
     }
 
     /// Ends the receive loop and everything else that runs, and refuses what comes later. For good: load the adapter
@@ -267,14 +273,14 @@ fn ask(sandbox: &Sandbox, pre: &AdapterComponentPre<State>) -> Result<Info, Erro
     let meter = Arc::new(Meter::default());
     let function = function(move |guest, store| Box::pin(async move { guest.call_describe(store).await }));
     let work = Use { pre: pre.clone(), function };
-    let (engine, state) = (sandbox.shared.engine.clone(), sandbox.pure_state(&ledger));
-    let run = Metered::new(Arc::clone(&meter), crate::call::run(engine, state, terms.budget(&meter), work));
-    let ended = describe::wait(&sandbox.shared, run);
+    let state = sandbox.pure_state(&ledger);
+    let run = crate::call::run(&sandbox.shared, &sandbox.name, state, terms.budget(&meter), work);
+    let ended = describe::wait(&sandbox.shared, &sandbox.name, run);
     ledger.capture().finish();
     match ended {
         Some(Ok(said)) => info::checked(said).map_err(refuse),
         None => Err(refuse(describe::LOST.into())),
-        Some(Err(Stopped::Cancelled)) => Err(refuse("it was stopped".into())),
+        Some(Err(Stopped::Cancelled | Stopped::Off)) => Err(refuse("it was stopped".into())),
         Some(Err(Stopped::Error(error))) => Err(refuse(failure::words(terms.failure(&error, &ledger)))),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openpact_model::clock::Clock;
+use openpact_model::id::ComponentName;
 use openpact_model::tool::Limit;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -14,13 +15,16 @@ use crate::failure::LimitHit;
 use crate::host::Shared;
 use crate::meter::Meter;
 use crate::state::State;
+use crate::turns::Fair;
 
 /// How a run ended without an answer.
 pub(crate) enum Stopped {
     /// The guest or the engine said so.
     Error(wasmtime::Error),
-    /// Somebody asked for it.
+    /// The turn was stopped.
     Cancelled,
+    /// The component was.
+    Off,
 }
 
 /// The budgets of one run.
@@ -86,28 +90,44 @@ pub(crate) fn store(engine: &Engine, state: State, limits: &Limits) -> Store<Sta
     store
 }
 
-/// Does `work` in a fresh instance within `budget`. To be polled through [`crate::meter::Metered`].
-pub(crate) async fn run<W: Work>(
+/// Does `work` in a fresh instance of `who` within `budget`, when it is its turn. To be put on the guests' threads.
+pub(crate) fn run<W: Work>(
+    shared: &Shared,
+    who: &ComponentName,
+    state: State,
+    budget: Budget,
+    work: W,
+) -> impl Future<Output = Result<W::Answer, Stopped>> + Send + use<W> {
+    let meter = Arc::clone(&budget.meter);
+    let guest = attempt(shared.engine.clone(), state, budget.clone(), work);
+    let guest = Fair::new(&shared.turns, who, &meter, guest);
+    async move {
+        // Outside of the guest's turns: a guest whose turn does not come is stopped as well.
+        tokio::select! {
+            biased;
+            () = budget.stop.cancelled() => Err(Stopped::Off),
+            () = budget.cancel.cancelled() => Err(Stopped::Cancelled),
+            // A guest that waits in a host call is not looked at, so the clock outside has to stop it.
+            () = tokio::time::sleep(budget.left()) => Err(Stopped::Error(wasmtime::Error::new(budget.out_of_time()))),
+            result = guest => result.map_err(Stopped::Error),
+        }
+    }
+}
+
+async fn attempt<W: Work>(
     engine: Engine,
     state: State,
     budget: Budget,
     work: W,
-) -> Result<W::Answer, Stopped> {
+) -> wasmtime::Result<W::Answer> {
     let mut store = store(&engine, state, &budget.limits);
-    let watch = budget.clone();
     store.epoch_deadline_callback(move |_| {
-        watch.check()?;
+        budget.check()?;
+        budget.meter.looked_at();
         // Other guests and the host's own tasks go first. tokio's own yielding lets its timers run too.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
-    tokio::select! {
-        biased;
-        () = budget.cancel.cancelled() => Err(Stopped::Cancelled),
-        () = budget.stop.cancelled() => Err(Stopped::Cancelled),
-        // A guest that waits in a host call is not looked at, so the clock outside has to stop it.
-        () = tokio::time::sleep(budget.left()) => Err(Stopped::Error(wasmtime::Error::new(budget.out_of_time()))),
-        result = work.run(&mut store) => result.map_err(Stopped::Error),
-    }
+    work.run(&mut store).await
 }
 
 /// A run on the guests' threads. Stopped when nobody waits for it any more.

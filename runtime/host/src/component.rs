@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use openpact_bindings::v0_1_0::ToolComponentPre;
 use openpact_bindings::v0_1_0::exports::openpact::tool::tools;
+use openpact_model::health::Health;
 use openpact_model::id::Digest;
 use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::tool::{Limit, ToolCall, ToolFailure, ToolOutput, ToolSpec};
 use openpact_packages::{Manifest, Verified};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
@@ -23,10 +24,11 @@ use crate::failure::{LimitHit, classify};
 use crate::host::Shared;
 use crate::import::progress::Reports;
 use crate::ledger::Ledger;
-use crate::meter::{Meter, Metered};
+use crate::meter::Meter;
 use crate::metric::{self, Alive};
 use crate::name::Tools;
 use crate::output;
+use crate::places::Place;
 use crate::report::Report;
 use crate::sandbox::Sandbox;
 use crate::state::State;
@@ -73,7 +75,13 @@ impl Component {
         (running, self.waiting.load(Ordering::Acquire))
     }
 
-    /// Stops the calls that run or wait, and refuses all later ones. For good: load the component again to start it.
+    /// How it has fared since the host was built, its earlier versions included.
+    pub fn health(&self) -> Health {
+        self.sandbox.tally.health()
+    }
+
+    /// Stops the calls that run or wait at once: each ends with [`ToolFailure::Stopped`]. Refuses all
+    /// later ones in the same way. For good: load the component again to start it.
     pub fn stop(&self) {
         self.stop.cancel();
     }
@@ -85,6 +93,9 @@ impl Component {
         let ledger = self.sandbox.ledger(call.turn.clone());
         let meter = Arc::new(Meter::default());
         let result = self.execute(&call, start, &ledger, &meter).await;
+        if ledger.capture().has_dropped() {
+            ledger.reached(Limit::Output, self.sandbox.limits.output as u64);
+        }
         let report = Report {
             result,
             wall: clock.since(start),
@@ -94,6 +105,7 @@ impl Component {
             log: ledger.capture().finish(),
         };
         metric::cpu(&self.sandbox.name, report.cpu);
+        ledger.ended(report.cpu, report.result.as_ref().err());
         tracing::debug!(
             component = self.manifest().name.as_str(),
             tool = call.tool,
@@ -137,8 +149,7 @@ impl Component {
         state.keep_to(&call.reach);
         state.progress = Reports::new(call.progress.clone(), Arc::clone(&shared.clock));
         let alive = Alive::count(&self.sandbox.name);
-        let run = call::run(shared.engine.clone(), state, budget, work);
-        let run = Metered::new(Arc::clone(meter), run);
+        let run = call::run(shared, &self.sandbox.name, state, budget, work);
         let run = Running::start(shared, async move {
             let result = run.await;
             // Given back only now: the instance is gone.
@@ -148,6 +159,7 @@ impl Component {
         match run.end().await.map_err(ToolFailure::Host)? {
             Ok(outcome) => output::answer(outcome, limits.result).map_err(|failure| ledger.explain(failure)),
             Err(Stopped::Cancelled) => Err(ToolFailure::Cancelled),
+            Err(Stopped::Off) => Err(ToolFailure::Stopped),
             Err(Stopped::Error(error)) => Err(self.failure(call, &error, ledger)),
         }
     }
@@ -167,24 +179,27 @@ impl Component {
     }
 
     /// Waits for a place of this component and one of the host.
-    async fn place(&self, budget: &Budget) -> Result<[OwnedSemaphorePermit; 2], ToolFailure> {
-        let shared = &self.sandbox.shared.places;
-        let both = [&self.places, shared];
-        if let [Ok(own), Ok(shared)] = both.map(|places| Arc::clone(places).try_acquire_owned()) {
-            return if self.stop.is_cancelled() { Err(ToolFailure::Cancelled) } else { Ok([own, shared]) };
+    async fn place(&self, budget: &Budget) -> Result<(OwnedSemaphorePermit, Place), ToolFailure> {
+        if self.stop.is_cancelled() {
+            return Err(ToolFailure::Stopped);
+        }
+        let (who, shared) = (&self.sandbox.name, &self.sandbox.shared.places);
+        if let Ok(own) = Arc::clone(&self.places).try_acquire_owned()
+            && let Some(place) = shared.try_take(who)
+        {
+            return Ok((own, place));
         }
         let queue = self.sandbox.limits.queue;
         let _waiting = Waiting::enter(&self.waiting, queue)
             .ok_or(ToolFailure::LimitReached { limit: Limit::Queue, value: queue as u64 })?;
         let acquire = async {
-            let own = Arc::clone(&self.places).acquire_owned().await;
-            let shared = Arc::clone(shared).acquire_owned().await;
-            own.and_then(|own| Ok([own, shared?]))
+            let own = Arc::clone(&self.places).acquire_owned().await?;
+            Ok::<_, AcquireError>((own, shared.take(who).await))
         };
         tokio::select! {
             biased;
+            () = budget.stop.cancelled() => Err(ToolFailure::Stopped),
             () = budget.cancel.cancelled() => Err(ToolFailure::Cancelled),
-            () = budget.stop.cancelled() => Err(ToolFailure::Cancelled),
             () = tokio::time::sleep(budget.left()) => {
                 Err(LimitHit { limit: Limit::Time, value: milliseconds(budget.wall) }.into())
             }

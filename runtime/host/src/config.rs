@@ -8,6 +8,7 @@ use openpact_model::clock::Clock;
 use openpact_model::port::KeyValue;
 use openpact_model::random::Random;
 
+use crate::compile::Compiler;
 use crate::error::Error;
 use crate::host::Host;
 
@@ -18,6 +19,10 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// The local key that authenticates what lies in `cache_dir`.
     pub cache_key: [u8; 32],
+    /// Bytes of compiled components that are kept; what was not used for the longest time goes first.
+    pub cache_bytes: u64,
+    /// Who compiles.
+    pub compiler: Compiler,
     /// Threads that run components. They run nothing else, so that a busy component delays no chat.
     pub guest_threads: usize,
     /// Instances that may live at once, over all components. Receive loops have places of their own beside these.
@@ -44,12 +49,14 @@ pub struct Share {
 }
 
 impl Config {
-    /// The defaults with a cache: 64 instances and 8 receive loops, 1 GiB each at most, a look every 10 ms, two threads, a tenth of a
+    /// The defaults with a cache of half a gigabyte, and compiling in this process: 64 instances and 8 receive loops, 1 GiB each at most, a look every 10 ms, two threads, a tenth of a
     /// core for each receive loop with 5 seconds at once.
     pub fn new(cache_dir: Option<PathBuf>, cache_key: [u8; 32]) -> Self {
         Self {
             cache_dir,
             cache_key,
+            cache_bytes: 512 << 20,
+            compiler: Compiler::InProcess,
             guest_threads: 2,
             max_instances: 64,
             max_loops: 8,

@@ -18,12 +18,14 @@ use crate::error::Error;
 use crate::failure::classify;
 use crate::filesystem::{Files, Mounts};
 use crate::host::Shared;
+use crate::import::kv;
 use crate::import::settings::Settings;
 use crate::ledger::Ledger;
-use crate::meter::{Meter, Metered};
+use crate::meter::Meter;
 use crate::output;
 use crate::state::{Parts, State};
 use crate::stdio::{Capture, Source};
+use crate::tally::Tally;
 
 /// Runs `list-tools` with nothing granted, and waits for it.
 pub(crate) fn run(shared: &Arc<Shared>, pre: ToolComponentPre<State>) -> Result<Vec<ToolSpec>, Error> {
@@ -31,15 +33,18 @@ pub(crate) fn run(shared: &Arc<Shared>, pre: ToolComponentPre<State>) -> Result<
     let name: ComponentName = "unpacked".parse().expect("a valid name");
     let source = Source { component: name.clone(), turn: TurnId::from_stored("describe") };
     let limits = Arc::new(Limits::default());
-    let ledger = Arc::new(Ledger::new(Capture::new(source, limits.output, Arc::new(str::to_owned))));
+    let capture = Capture::new(source, limits.output, Arc::new(str::to_owned));
+    let tally = Arc::new(Tally::new(Arc::clone(&shared.clock)));
+    let ledger = Arc::new(Ledger::new(capture, tally));
     let mounts = Mounts::new(&[], Arc::clone(&shared.spaces), Arc::clone(&shared.clock))?;
     let state = State::new(Parts {
         ledger: Arc::clone(&ledger),
         files: Files::new(Arc::new(mounts), Role::Guest, Arc::clone(&ledger)),
         settings: Arc::new(Settings::new(None, &[], &serde_json::Map::new())),
-        principal: Principal::Component(name),
+        principal: Principal::Component(name.clone()),
         key_value: Arc::clone(&shared.key_value),
         kv_quota: 0,
+        kv_pace: kv::Pace::new(Arc::clone(&shared.clock)),
         requested_credentials: Arc::new([]),
         door: None,
         memory: limits.memory,
@@ -47,22 +52,21 @@ pub(crate) fn run(shared: &Arc<Shared>, pre: ToolComponentPre<State>) -> Result<
         inbox: None,
         pure: false,
     });
-    let meter = Arc::new(Meter::default());
     let budget = Budget {
         deadline: shared.clock.monotonic() + limits.wall,
         wall: limits.wall,
         limits: Arc::clone(&limits),
-        meter: Arc::clone(&meter),
+        meter: Arc::new(Meter::default()),
         clock: Arc::clone(&shared.clock),
         cancel: CancellationToken::new(),
         stop: CancellationToken::new(),
     };
-    let run = Metered::new(meter, call::run(shared.engine.clone(), state, budget, List { pre }));
+    let run = call::run(shared, &name, state, budget, List { pre });
     let failed = |error: &wasmtime::Error| refuse(classify(error, &limits, &ledger).to_string());
-    match wait(shared, run) {
+    match wait(shared, &name, run) {
         Some(Ok(tools)) => output::listed(tools).map_err(refuse),
         None => Err(refuse(LOST.into())),
-        Some(Err(Stopped::Cancelled)) => Err(refuse("it was stopped".into())),
+        Some(Err(Stopped::Cancelled | Stopped::Off)) => Err(refuse("it was stopped".into())),
         Some(Err(Stopped::Error(error))) => Err(failed(&error)),
     }
 }
@@ -74,13 +78,14 @@ pub(crate) const LOST: &str = "the host failed while it ran; see the log";
 /// panicked.
 pub(crate) fn wait<T: Send + 'static>(
     shared: &Shared,
+    who: &ComponentName,
     task: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
-    let places = Arc::clone(&shared.places);
+    let (places, who) = (Arc::clone(&shared.places), who.clone());
     let (sender, receiver) = sync_channel(1);
     // A channel of the standard library, so that it can be waited for with and without an async runtime around.
     shared.runtime.spawn(async move {
-        let place = places.acquire_owned().await;
+        let place = places.take(&who).await;
         let result = task.await;
         drop(place);
         drop(sender.send(result));

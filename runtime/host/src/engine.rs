@@ -1,10 +1,13 @@
 //! The WebAssembly engine: its settings, its pool of instances, and the thread that looks at running components.
 
+use std::hash::{Hash as _, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use openpact_model::id::Digest;
+use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::config::Config;
@@ -30,6 +33,32 @@ pub(crate) fn build(config: &Config) -> Result<Engine, Error> {
             );
             Engine::new(&settings(InstanceAllocationStrategy::OnDemand)).map_err(Error::Engine)
         }
+    }
+}
+
+/// An engine that only compiles: with the settings of one that runs, and without a place for instances.
+pub(crate) fn for_compiling() -> wasmtime::Result<Engine> {
+    Engine::new(&settings(InstanceAllocationStrategy::OnDemand))
+}
+
+/// What native code has to be made for to fit `engine`.
+pub(crate) fn fingerprint(engine: &Engine) -> Digest {
+    let mut hasher = Fingerprint(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    Digest::from(<[u8; 32]>::from(hasher.0.finalize()))
+}
+
+/// A hasher of 256 bits, so that two engines never share a name by accident or design.
+struct Fingerprint(Sha256);
+
+impl Hasher for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest: [u8; 32] = self.0.clone().finalize().into();
+        u64::from_le_bytes(digest[..8].try_into().expect("eight of 32 bytes"))
     }
 }
 
@@ -113,6 +142,17 @@ mod tests {
         config.max_instances = u32::MAX;
         let engine = build(&config).unwrap();
         assert!(engine.pooling_allocator_metrics().is_none());
+    }
+
+    #[test]
+    fn what_compiles_makes_code_for_what_runs() {
+        let runs = build(&Config::new(None, [0; 32])).unwrap();
+        let compiles = for_compiling().unwrap();
+        assert_eq!(fingerprint(&runs), fingerprint(&compiles));
+        assert!(compiles.pooling_allocator_metrics().is_none(), "it reserves no address space");
+        let mut other = settings(InstanceAllocationStrategy::OnDemand);
+        other.epoch_interruption(false);
+        assert_ne!(fingerprint(&runs), fingerprint(&Engine::new(&other).unwrap()));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use openpact_packages::manifest::Kind;
 
+use crate::compile::Bound;
+
 /// What went wrong before any call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -26,6 +28,24 @@ pub enum Error {
         /// What the compiler said.
         #[source]
         source: wasmtime::Error,
+    },
+    /// Compiling it takes more than it may.
+    #[error(
+        "the component '{name}' is not compiled: that takes more than {bound}, which is the limit; its author has to make it smaller or simpler"
+    )]
+    CompileBound {
+        /// The component.
+        name: String,
+        /// Which limit, and its value.
+        bound: Bound,
+    },
+    /// The helper process that compiles does not work.
+    #[error("the process that compiles the component '{name}' failed: {why}")]
+    Compiler {
+        /// The component.
+        name: String,
+        /// How it ended.
+        why: String,
     },
     /// The component imports something that the host does not have, or lacks the export `openpact:tool/tools`.
     #[error("the component '{name}' does not fit the interfaces of this host")]

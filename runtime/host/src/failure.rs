@@ -98,8 +98,7 @@ fn by_text(error: &wasmtime::Error, limits: &Limits) -> Option<ToolFailure> {
         // With frames on the stack the guest was calling us; without it was handing over its answer.
         let calling = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
         return Some(if calling {
-            let text = format!("it passed more than {} bytes to the host at once", limits.hostcall_fuel);
-            ToolFailure::Broken(text)
+            ToolFailure::LimitReached { limit: Limit::Hostcall, value: limits.hostcall_fuel as u64 }
         } else {
             ToolFailure::LimitReached { limit: Limit::Result, value: limits.result }
         });

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openpact_model::clock::Clock;
-use openpact_model::id::Digest;
+use openpact_model::health::Health;
+use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::KeyValue;
 use openpact_model::tool::ToolSpec;
 use openpact_packages::Verified;
@@ -18,14 +19,19 @@ use openpact_bindings::v0_1_0::ToolComponentPre;
 use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
 
 use crate::adapter::{self, Adapter};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
+use crate::compile::Workshop;
 use crate::component::Component;
 use crate::config::{Config, Ports, Share};
 use crate::deployment::{Deployment, Limits};
 use crate::engine::{self, Ticker};
 use crate::error::Error;
 use crate::filesystem::Spaces;
+use crate::native::{Frozen, Native};
+use crate::places::Places;
 use crate::state::State;
+use crate::tally::Tallies;
+use crate::turns::Turns;
 use crate::{describe, linker};
 
 /// Places that are kept free in the pool, so that counting ours never meets its end.
@@ -53,14 +59,17 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key_value: Arc<dyn KeyValue>,
     pub(crate) spaces: Arc<Spaces>,
-    /// One permit for each instance that may live.
-    pub(crate) places: Arc<Semaphore>,
+    /// One place for each instance that may live.
+    pub(crate) places: Arc<Places>,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) tallies: Tallies,
     /// One permit for each receive loop that may live. They live for weeks, and take no place from anything else.
     pub(crate) loops: Arc<Semaphore>,
     pub(crate) place_wait: Duration,
     pub(crate) runtime: Threads,
     pub(crate) loop_share: Share,
     max_memory: u64,
+    workshop: Workshop,
     cache: Option<Cache>,
     linker: Linker<State>,
     adapter_linker: Linker<State>,
@@ -75,19 +84,25 @@ impl Host {
         let ticker = Ticker::start(&engine, config.epoch_tick)?;
         let runtime = Threads::start(config.guest_threads)?;
         let places = config.max_instances.saturating_sub(SPARE_INSTANCES).max(1) as usize;
-        let cache =
-            config.cache_dir.map(|folder| Cache::new(folder, config.cache_key, &engine, ports.random));
+        let cache = config.cache_dir.map(|folder| {
+            let (key, most, random) = (config.cache_key, config.cache_bytes, ports.random);
+            let ports = cache::Ports { random, clock: Arc::clone(&ports.clock) };
+            Cache::new(folder, key, most, &engine, ports)
+        });
         let shared = Shared {
             engine,
-            clock: ports.clock,
+            clock: Arc::clone(&ports.clock),
             key_value: ports.key_value,
             spaces: Arc::new(Spaces::new()),
-            places: Arc::new(Semaphore::new(places)),
+            places: Places::new(places),
+            turns: Turns::new(config.guest_threads),
+            tallies: Tallies::new(Arc::clone(&ports.clock)),
             loops: Arc::new(Semaphore::new(config.max_loops.max(1) as usize)),
             place_wait: config.place_wait,
             runtime,
             loop_share: config.loop_share,
             max_memory: config.max_memory,
+            workshop: Workshop::new(config.compiler),
             cache,
             linker,
             adapter_linker,
@@ -127,6 +142,11 @@ impl Host {
     /// gives up earlier cannot know whether the platform was asked.
     pub fn adapter_patience(&self, limits: &Limits) -> Duration {
         self.shared.place_wait.saturating_add(adapter::talk(limits)).saturating_add(MARGIN)
+    }
+
+    /// How the component of that name has fared since this host was built, whichever of its versions ran.
+    pub fn health(&self, name: &ComponentName) -> Health {
+        self.shared.tallies.of(name).health()
     }
 
     /// Asks the guest in `wasm` for its tools, with nothing granted. The code need not be verified, and what was
@@ -182,16 +202,23 @@ impl Shared {
         if let Some(component) = kept {
             return Ok(component);
         }
-        let component = self.compile(name, bytes)?;
+        let native = self.workshop.compile(&self.engine, name, bytes)?;
         if let Some(cache) = &self.cache {
-            cache.store(digest, &component);
+            cache.store(digest, &native);
         }
-        Ok(component)
+        self.load_native(name, &native)
     }
 
     fn compile(&self, name: &str, bytes: &[u8]) -> Result<wasmtime::component::Component, Error> {
-        wasmtime::component::Component::from_binary(&self.engine, bytes)
-            .map_err(|source| Error::Compile { name: name.to_owned(), source })
+        let native = self.workshop.compile(&self.engine, name, bytes)?;
+        self.load_native(name, &native)
+    }
+
+    /// Loads what the compiler made just now.
+    fn load_native(&self, name: &str, mut native: &[u8]) -> Result<wasmtime::component::Component, Error> {
+        let refused = |source| Error::Compile { name: name.to_owned(), source };
+        let frozen = Frozen::copy(&mut native).map_err(|error| refused(wasmtime::Error::new(error)))?;
+        Native::vouched(frozen).load(&self.engine).map_err(refused)
     }
 
     fn link(

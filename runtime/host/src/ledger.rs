@@ -1,7 +1,9 @@
 //! What is noted about one call, or one run without an end, while it lasts; it outlives its instance.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use openpact_model::clock::Clock;
 use openpact_model::tool::{Limit, ToolFailure};
@@ -9,6 +11,7 @@ use openpact_model::tool::{Limit, ToolFailure};
 use crate::bucket::Bucket;
 use crate::failure::LimitHit;
 use crate::stdio::{Capture, Level};
+use crate::tally::Tally;
 
 /// The record of one instance.
 pub(crate) struct Ledger {
@@ -16,6 +19,9 @@ pub(crate) struct Ledger {
     requests: AtomicU32,
     capture: Arc<Mutex<Capture>>,
     refused: Mutex<Option<Refusal>>,
+    tally: Arc<Tally>,
+    /// The limits that were met, each once however often.
+    reached: Mutex<HashSet<Limit>>,
     /// Of a run without an end: what it may ask of the network in a time, in place of a number for its life.
     pace: Option<Pace>,
 }
@@ -40,20 +46,22 @@ pub(crate) const MAX_REQUESTS: u32 = 500;
 const REQUESTS_PER_SECOND: u64 = 10;
 
 impl Ledger {
-    pub(crate) fn new(capture: Capture) -> Self {
-        Self::with(capture, None)
+    pub(crate) fn new(capture: Capture, tally: Arc<Tally>) -> Self {
+        Self::with(capture, tally, None)
     }
 
     /// For a run without an end.
-    pub(crate) fn lasting(capture: Capture, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn lasting(capture: Capture, tally: Arc<Tally>, clock: Arc<dyn Clock>) -> Self {
         let most = u64::from(MAX_REQUESTS);
         let requests = Mutex::new(Bucket::full(REQUESTS_PER_SECOND, most, clock.monotonic()));
-        Self::with(capture, Some(Pace { requests, clock }))
+        Self::with(capture, tally, Some(Pace { requests, clock }))
     }
 
-    fn with(capture: Capture, pace: Option<Pace>) -> Self {
+    fn with(capture: Capture, tally: Arc<Tally>, pace: Option<Pace>) -> Self {
         Self {
             pace,
+            tally,
+            reached: Mutex::default(),
             peak_memory: AtomicU64::new(0),
             requests: AtomicU32::new(0),
             capture: Arc::new(Mutex::new(capture)),
@@ -63,7 +71,12 @@ impl Ledger {
 
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
-        Self::new(Capture::for_tests(1 << 16))
+        Self::new(Capture::for_tests(1 << 16), Self::tally_for_tests())
+    }
+
+    #[cfg(test)]
+    fn tally_for_tests() -> Arc<Tally> {
+        Arc::new(Tally::new(Arc::new(openpact_model::clock::SystemClock)))
     }
 
     /// Memories and tables take `bytes` now.
@@ -88,6 +101,7 @@ impl Ledger {
         }
         if before >= MAX_REQUESTS {
             lock(&self.refused).get_or_insert(Refusal::Requests);
+            self.reached(Limit::Requests, u64::from(MAX_REQUESTS));
         }
         before < MAX_REQUESTS
     }
@@ -130,6 +144,22 @@ impl Ledger {
     /// An operation was refused at `limit`, which is `value`.
     pub(crate) fn refused_at(&self, limit: Limit, value: u64) {
         lock(&self.refused).get_or_insert(Refusal::Limit(LimitHit { limit, value }));
+        self.reached(limit, value);
+    }
+
+    /// A limit was met, which is `value`. Counted once for each call or run, however often it is met.
+    pub(crate) fn reached(&self, limit: Limit, value: u64) {
+        if lock(&self.reached).insert(limit) {
+            self.tally.reached(limit, value);
+        }
+    }
+
+    /// The call is over, and took so much processor time.
+    pub(crate) fn ended(&self, cpu: Duration, failure: Option<&ToolFailure>) {
+        if let Some(ToolFailure::LimitReached { limit, value }) = failure {
+            self.reached(*limit, *value);
+        }
+        self.tally.ended(cpu, failure);
     }
 
     /// An operation was refused because no grant allows it.
@@ -152,7 +182,7 @@ impl Ledger {
                 ToolFailure::Denied("the tool asked for something that it has not been granted".into())
             }
             Some(Refusal::Requests) if own_words => {
-                ToolFailure::Denied(format!("a tool may make {MAX_REQUESTS} HTTP requests in one call"))
+                ToolFailure::LimitReached { limit: Limit::Requests, value: u64::from(MAX_REQUESTS) }
             }
             _ => failure,
         }
@@ -176,8 +206,11 @@ mod tests {
         assert_eq!(ledger.explain(failed.clone()), failed);
         assert!((0..10).all(|_| !ledger.request()));
         assert_eq!(ledger.requests(), MAX_REQUESTS + 10);
-        let told = "a tool may make 500 HTTP requests in one call";
-        assert_eq!(ledger.explain(failed), ToolFailure::Denied(told.into()));
+        let told = ToolFailure::LimitReached { limit: Limit::Requests, value: 500 };
+        assert_eq!(ledger.explain(failed), told);
+        ledger.ended(Duration::ZERO, Some(&told));
+        let health = ledger.tally.health();
+        assert_eq!((health.limits.len(), health.limits[0].times, health.failed), (1, 1, 1), "counted once");
         let noted = "more than 500 HTTP requests in one call: the rest is denied unasked";
         assert_eq!(ledger.capture().finish(), [noted], "once");
     }
@@ -185,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_without_an_end_has_a_rate_in_place_of_a_number() {
         let clock = Arc::new(openpact_model::clock::SystemClock);
-        let ledger = Ledger::lasting(Capture::for_tests(100), clock);
+        let ledger = Ledger::lasting(Capture::for_tests(100), Ledger::tally_for_tests(), clock);
         for _ in 0..MAX_REQUESTS {
             assert!(ledger.request());
             ledger.pace().await;
@@ -198,7 +231,8 @@ mod tests {
 
     #[test]
     fn what_was_refused_long_ago_explains_nothing() {
-        let ledger = Ledger::lasting(Capture::for_tests(100), Arc::new(openpact_model::clock::SystemClock));
+        let clock = Arc::new(openpact_model::clock::SystemClock);
+        let ledger = Ledger::lasting(Capture::for_tests(100), Ledger::tally_for_tests(), clock);
         ledger.denied();
         assert!(ledger.was_denied());
         let broken = ToolFailure::Broken("trap".into());

@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,9 +19,21 @@ pub(crate) struct Meter {
     spent: AtomicU64,
     /// The thread's clock when the poll that runs began.
     started: AtomicU64,
+    /// Whether the poll ends because the guest was looked at, and not because it waits for something.
+    looked_at: AtomicBool,
 }
 
 impl Meter {
+    /// The guest is looked at and has to let others go first.
+    pub(crate) fn looked_at(&self) {
+        self.looked_at.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was since this was asked last.
+    pub(crate) fn take_looked_at(&self) -> bool {
+        self.looked_at.swap(false, Ordering::Relaxed)
+    }
+
     /// The time so far, from the thread that polls the call.
     pub(crate) fn running(&self) -> Duration {
         let poll = thread_time().saturating_sub(self.started.load(Ordering::Relaxed));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openpact_model::id::ComponentName;
-use openpact_model::tool::{Limit, ToolFailure};
+use openpact_model::tool::ToolFailure;
 
 /// An instance, counted for as long as it is there.
 pub(crate) struct Alive(metrics::Gauge);
@@ -33,7 +33,7 @@ pub(crate) fn failed(component: &ComponentName, failure: &ToolFailure) {
             metrics::counter!("openpact_component_traps_total", "component" => component).increment(1);
         }
         ToolFailure::LimitReached { limit, .. } => {
-            let limit = word(*limit);
+            let limit = limit.word();
             metrics::counter!("openpact_component_limits_total", "component" => component, "limit" => limit)
                 .increment(1);
         }
@@ -53,18 +53,4 @@ pub(crate) fn dropped(component: &ComponentName, bytes: u64) {
     let component = component.as_str().to_owned();
     metrics::counter!("openpact_component_log_bytes_dropped_total", "component" => component)
         .increment(bytes);
-}
-
-fn word(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Time => "time",
-        Limit::Cpu => "cpu",
-        Limit::Memory => "memory",
-        Limit::Stack => "stack",
-        Limit::Result => "result",
-        Limit::Handles => "handles",
-        Limit::Files => "files",
-        Limit::KeyValue => "key-value",
-        Limit::Queue => "queue",
-    }
 }

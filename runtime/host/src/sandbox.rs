@@ -11,11 +11,13 @@ use crate::deployment::{Deployment, Limits};
 use crate::error::Error;
 use crate::filesystem::{Files, Mounts};
 use crate::host::Shared;
+use crate::import::kv;
 use crate::import::settings::Settings;
 use crate::ledger::Ledger;
 use crate::redaction::Redaction;
 use crate::state::{Parts, State};
 use crate::stdio::{Capture, Source};
+use crate::tally::Tally;
 
 /// A component's surroundings.
 pub(crate) struct Sandbox {
@@ -23,12 +25,14 @@ pub(crate) struct Sandbox {
     pub(crate) name: ComponentName,
     pub(crate) principal: Principal,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) tally: Arc<Tally>,
     mounts: Arc<Mounts>,
     /// The mounts of an instance that has none.
     nothing: Arc<Mounts>,
     settings: Arc<Settings>,
     requested_credentials: Arc<[String]>,
     redaction: Arc<Redaction>,
+    kv_pace: Arc<kv::Pace>,
     deployment: Deployment,
 }
 
@@ -43,6 +47,8 @@ impl Sandbox {
         let settings =
             Settings::new(manifest.settings.as_ref(), &manifest.secret_settings(), &deployment.settings);
         Ok(Self {
+            tally: shared.tallies.of(&manifest.name),
+            kv_pace: kv::Pace::new(Arc::clone(&shared.clock)),
             shared,
             name: manifest.name.clone(),
             principal: Principal::Component(manifest.name.clone()),
@@ -59,7 +65,8 @@ impl Sandbox {
     /// The record of a call that belongs to `turn`.
     pub(crate) fn ledger(&self, turn: TurnId) -> Arc<Ledger> {
         let source = Source { component: self.name.clone(), turn };
-        Arc::new(Ledger::new(Capture::new(source, self.limits.output, self.redaction.lines())))
+        let capture = Capture::new(source, self.limits.output, self.redaction.lines());
+        Arc::new(Ledger::new(capture, Arc::clone(&self.tally)))
     }
 
     /// The record of an instance without an end: what it writes and asks is bounded in time, and nothing is kept.
@@ -67,7 +74,7 @@ impl Sandbox {
         let source = Source { component: self.name.clone(), turn };
         let clock = &self.shared.clock;
         let capture = Capture::lasting(source, self.limits.output, self.redaction.lines(), Arc::clone(clock));
-        Arc::new(Ledger::lasting(capture, Arc::clone(clock)))
+        Arc::new(Ledger::lasting(capture, Arc::clone(&self.tally), Arc::clone(clock)))
     }
 
     /// The inside of a fresh instance that has what the deployment gives, and whose files are seen as `role`.
@@ -79,6 +86,7 @@ impl Sandbox {
             principal: self.principal.clone(),
             key_value: Arc::clone(&self.shared.key_value),
             kv_quota: self.deployment.kv_quota,
+            kv_pace: Arc::clone(&self.kv_pace),
             requested_credentials: Arc::clone(&self.requested_credentials),
             door: self.deployment.door.clone(),
             memory: self.limits.memory,
@@ -97,6 +105,7 @@ impl Sandbox {
             principal: self.principal.clone(),
             key_value: Arc::clone(&self.shared.key_value),
             kv_quota: 0,
+            kv_pace: Arc::clone(&self.kv_pace),
             requested_credentials: Arc::new([]),
             door: None,
             memory: self.limits.memory,

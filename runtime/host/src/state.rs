@@ -16,6 +16,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::filesystem::Files;
 use crate::import::http::Hooks;
 use crate::import::inbox::Inbox;
+use crate::import::kv;
 use crate::import::progress::Reports;
 use crate::import::settings::Settings;
 use crate::ledger::Ledger;
@@ -35,6 +36,7 @@ pub(crate) struct State {
     pub(crate) principal: Principal,
     pub(crate) key_value: Arc<dyn KeyValue>,
     pub(crate) kv_quota: u64,
+    pub(crate) kv_pace: Arc<kv::Pace>,
     pub(crate) requested_credentials: Arc<[String]>,
     pub(crate) references: Option<Arc<References>>,
     pub(crate) door: Option<Arc<egress::Door>>,
@@ -56,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) principal: Principal,
     pub(crate) key_value: Arc<dyn KeyValue>,
     pub(crate) kv_quota: u64,
+    pub(crate) kv_pace: Arc<kv::Pace>,
     pub(crate) requested_credentials: Arc<[String]>,
     pub(crate) door: Option<Arc<egress::Door>>,
     pub(crate) memory: u64,
@@ -98,6 +101,7 @@ impl State {
             principal: parts.principal,
             key_value: parts.key_value,
             kv_quota: parts.kv_quota,
+            kv_pace: parts.kv_pace,
             requested_credentials: parts.requested_credentials,
             references,
             door: parts.door,

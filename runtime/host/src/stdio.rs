@@ -136,6 +136,11 @@ impl Capture {
         std::mem::take(&mut self.lines)
     }
 
+    /// Whether something was not taken that has not been told yet.
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.dropped > 0
+    }
+
     fn tell_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {

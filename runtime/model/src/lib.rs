@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod chat;
 pub mod clock;
+pub mod health;
 pub mod id;
 pub mod mint;
 pub mod port;

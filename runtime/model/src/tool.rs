@@ -202,6 +202,12 @@ pub enum Limit {
     KeyValue,
     /// Calls that wait for a free place.
     Queue,
+    /// Bytes that cross to the host in one call of a function.
+    Hostcall,
+    /// HTTP requests of one call.
+    Requests,
+    /// Bytes of output and log that are kept of one call.
+    Output,
 }
 
 impl Limit {
@@ -217,6 +223,52 @@ impl Limit {
             Self::Files => "bytes in files",
             Self::KeyValue => "bytes in the key-value store",
             Self::Queue => "waiting calls",
+            Self::Hostcall => "bytes that go to the host at once",
+            Self::Requests => "HTTP requests in one call",
+            Self::Output => "bytes of output and log in one call",
+        }
+    }
+
+    /// A stable word for metrics and for lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::Result => "result",
+            Self::Handles => "handles",
+            Self::Files => "files",
+            Self::KeyValue => "key-value",
+            Self::Queue => "queue",
+            Self::Hostcall => "hostcall",
+            Self::Requests => "requests",
+            Self::Output => "output",
+        }
+    }
+
+    /// A value of the limit for people, such as "64 MiB".
+    pub fn amount(self, value: u64) -> String {
+        match self {
+            Self::Time | Self::Cpu if value > 0 && value.is_multiple_of(1000) => {
+                format!("{} s", value / 1000)
+            }
+            Self::Time | Self::Cpu => format!("{value} ms"),
+            Self::Handles | Self::Queue | Self::Requests => value.to_string(),
+            Self::Memory
+            | Self::Stack
+            | Self::Result
+            | Self::Files
+            | Self::KeyValue
+            | Self::Hostcall
+            | Self::Output => {
+                let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+                let whole = units.iter().find(|(bits, _)| value > 0 && value.is_multiple_of(1 << bits));
+                whole.map_or_else(
+                    || format!("{value} bytes"),
+                    |(bits, unit)| format!("{} {unit}", value >> bits),
+                )
+            }
         }
     }
 }
@@ -253,6 +305,11 @@ pub enum ToolFailure {
     /// Somebody asked for it to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The component was switched off, or replaced, while the call ran or waited.
+    #[error(
+        "stopped: the component was switched off, and the call with it; what it had done until then stays"
+    )]
+    Stopped,
     /// Our own fault.
     #[error("internal error, see the log")]
     Host(String),
@@ -270,6 +327,7 @@ impl ToolFailure {
             Self::Broken(_) => "broken",
             Self::LimitReached { .. } => "limit-reached",
             Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
             Self::Host(_) => "host",
         }
     }

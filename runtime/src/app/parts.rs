@@ -208,6 +208,7 @@ fn sandbox(app: &App, guest_threads: usize) -> Result<Host, Failure> {
     let config = host::Config {
         guest_threads,
         max_instances: app.config().limits.instances,
+        compiler: host::Compiler::Helper(host::Helper::this_program(crate::cli::COMPILE_COMPONENT)),
         ..host::Config::new(Some(cache), app.store.key("native-cache"))
     };
     let ports = host::Ports {

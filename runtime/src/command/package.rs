@@ -223,7 +223,9 @@ async fn describe(wasm: &[u8]) -> Result<Vec<openpact_model::tool::ToolSpec>, Fa
         key_value: Arc::new(NothingStored),
     };
     // Compiled for this one question, and kept nowhere.
-    let host = host::Config::new(None, [0; 32]).build(ports).map_err(Failure::failed)?;
+    let compiler = host::Compiler::Helper(host::Helper::this_program(crate::cli::COMPILE_COMPONENT));
+    let config = host::Config { compiler, ..host::Config::new(None, [0; 32]) };
+    let host = config.build(ports).map_err(Failure::failed)?;
     let wasm = wasm.to_vec();
     let described = tokio::task::spawn_blocking(move || host.describe(&wasm)).await;
     let tools = described.map_err(Failure::doing("the component was asked for its tools"))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
 use openpact_bindings::v0_1_0::chat::exports::openpact::chat::adapter::Guest;
 use openpact_model::tool::ToolFailure;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
@@ -15,8 +15,9 @@ use crate::call::{self, Budget, Running, Stopped, Work};
 use crate::deployment::Limits;
 use crate::failure::classify;
 use crate::ledger::Ledger;
-use crate::meter::{Meter, Metered};
+use crate::meter::Meter;
 use crate::metric::{self, Alive};
+use crate::places::Place;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 
@@ -75,21 +76,22 @@ impl Terms<'_> {
         let places = self.place().await?;
         let meter = Arc::new(Meter::default());
         let alive = Alive::count(&self.sandbox.name);
-        let run = call::run(shared.engine.clone(), state, self.budget(&meter), work);
-        let run = Metered::new(Arc::clone(&meter), run);
+        let run = call::run(shared, &self.sandbox.name, state, self.budget(&meter), work);
         let run = Running::start(shared, async move {
             let result = run.await;
             drop((places, alive));
             result
         });
-        let ended = run.end().await.map_err(ToolFailure::Host);
+        let ended = match run.end().await.map_err(ToolFailure::Host) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Stopped::Cancelled | Stopped::Off)) => Err(ToolFailure::Stopped),
+            Ok(Err(Stopped::Error(error))) => Err(self.failure(&error, ledger)),
+            Err(lost) => Err(lost),
+        };
         metric::cpu(&self.sandbox.name, meter.total());
+        ledger.ended(meter.total(), ended.as_ref().err());
         ledger.capture().finish();
-        match ended? {
-            Ok(answer) => Ok(answer),
-            Err(Stopped::Cancelled) => Err(ToolFailure::Cancelled),
-            Err(Stopped::Error(error)) => Err(self.failure(&error, ledger)),
-        }
+        ended
     }
 
     /// The limits of time begin when the instance does: whoever calls is the host itself, and knows what waits.
@@ -121,24 +123,31 @@ impl Terms<'_> {
     }
 
     /// Waits for a place, for a time of its own: a call that does not get one has done nothing.
-    pub(super) async fn place(&self) -> Result<[OwnedSemaphorePermit; 2], ToolFailure> {
-        self.place_of(&self.sandbox.shared.places).await
+    async fn place(&self) -> Result<(OwnedSemaphorePermit, Place), ToolFailure> {
+        self.in_time(async {
+            let own = Arc::clone(self.places).acquire_owned().await?;
+            Ok((own, self.sandbox.shared.places.take(&self.sandbox.name).await))
+        })
+        .await
     }
 
-    /// As [`Terms::place`], with the host's places for what runs here.
-    pub(super) async fn place_of(
+    /// As [`Terms::place`], for a receive loop.
+    pub(super) async fn place_of_loop(&self) -> Result<[OwnedSemaphorePermit; 2], ToolFailure> {
+        self.in_time(async {
+            let own = Arc::clone(self.places).acquire_owned().await?;
+            Ok([own, Arc::clone(&self.sandbox.shared.loops).acquire_owned().await?])
+        })
+        .await
+    }
+
+    async fn in_time<T>(
         &self,
-        host: &Arc<Semaphore>,
-    ) -> Result<[OwnedSemaphorePermit; 2], ToolFailure> {
-        let acquire = async {
-            let own = Arc::clone(self.places).acquire_owned().await;
-            let shared = Arc::clone(host).acquire_owned().await;
-            own.and_then(|own| Ok([own, shared?]))
-        };
+        place: impl Future<Output = Result<T, AcquireError>>,
+    ) -> Result<T, ToolFailure> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(ToolFailure::Cancelled),
-            permits = acquire => permits.map_err(|_| ToolFailure::Host("the host is closed".into())),
+            () = self.stop.cancelled() => Err(ToolFailure::Stopped),
+            place = place => place.map_err(|_| ToolFailure::Host("the host is closed".into())),
             () = tokio::time::sleep(self.sandbox.shared.place_wait) => Err(ToolFailure::Unavailable(BUSY.into())),
         }
     }

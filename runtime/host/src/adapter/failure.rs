@@ -38,7 +38,7 @@ pub(super) fn ended(failure: ToolFailure, ledger: &Ledger) -> SendError {
     };
     match failure {
         ToolFailure::Denied(_) => SendError::Denied,
-        ToolFailure::Cancelled => uncertain("the adapter was stopped".into()),
+        ToolFailure::Cancelled | ToolFailure::Stopped => uncertain("the adapter was stopped".into()),
         ToolFailure::LimitReached { limit: Limit::Time, value } => {
             uncertain(format!("it took longer than {value} ms"))
         }
@@ -65,7 +65,7 @@ pub(super) fn loop_said(error: adapter::AdapterError, ledger: &Ledger) -> Adapte
 pub(super) fn loop_ended(failure: ToolFailure) -> AdapterError {
     match failure {
         ToolFailure::Denied(_) => denied(),
-        ToolFailure::Cancelled => AdapterError::Stopped,
+        ToolFailure::Cancelled | ToolFailure::Stopped => AdapterError::Stopped,
         ToolFailure::LimitReached { limit: Limit::Time, value } => {
             AdapterError::Unavailable(format!("it took longer than {value} ms"))
         }

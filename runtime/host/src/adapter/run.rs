@@ -4,6 +4,7 @@
 //! requests and its log; memory and open handles have limits that hold at each moment; nothing is kept about what it did.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
 use openpact_bindings::v0_1_0::chat::exports::openpact::chat::adapter;
@@ -18,10 +19,11 @@ use super::call::Terms;
 use super::failure;
 use crate::call::{self, Running, Work as _};
 use crate::import::inbox;
-use crate::meter::{Meter, Metered};
+use crate::meter::Meter;
 use crate::metric::Alive;
 use crate::state::State;
 use crate::throttle::Account;
+use crate::turns::Fair;
 
 /// How a run ended: the guest's own word, an error of the engine, or none because it was stopped.
 type End = Option<wasmtime::Result<Result<(), adapter::AdapterError>>>;
@@ -39,7 +41,7 @@ impl Adapter {
         let place = tokio::select! {
             biased;
             () = self.stop.cancelled() => return AdapterError::Stopped,
-            place = terms.place_of(&self.sandbox.shared.loops) => place,
+            place = terms.place_of_loop() => place,
         };
         let place = match place {
             Ok(place) => place,
@@ -58,15 +60,20 @@ impl Adapter {
         });
         let end = run.end().await;
         ledger.capture().finish();
-        match end {
+        let end = match end {
             Err(why) => {
                 tracing::error!(component = self.instance, why, "a receive loop is lost");
-                AdapterError::Broken("the host failed while it ran; see the log".into())
+                return AdapterError::Broken("the host failed while it ran; see the log".into());
             }
-            Ok(None) => AdapterError::Stopped,
-            Ok(Some(Ok(Ok(())))) => AdapterError::Broken("its receive loop ended without a reason".into()),
-            Ok(Some(Ok(Err(error)))) => failure::loop_said(error, &ledger),
-            Ok(Some(Err(error))) => failure::loop_ended(terms.failure(&error, &ledger)),
+            Ok(None) => return AdapterError::Stopped,
+            Ok(Some(end)) => end,
+        };
+        let end = end.map_err(|error| terms.failure(&error, &ledger));
+        ledger.ended(Duration::ZERO, end.as_ref().err());
+        match end {
+            Ok(Ok(())) => AdapterError::Broken("its receive loop ended without a reason".into()),
+            Ok(Err(error)) => failure::loop_said(error, &ledger),
+            Err(failure) => failure::loop_ended(failure),
         }
     }
 
@@ -78,12 +85,14 @@ impl Adapter {
         let store = call::store(&self.sandbox.shared.engine, state, &self.sandbox.limits);
         let (pre, own_stop) = (self.pre.clone(), self.stop.clone());
         let opened = Arc::clone(&account);
-        let run = Metered::new(meter, async move {
+        let looked_at = Arc::clone(&meter);
+        let guest = async move {
             if let Some(wait) = opened.begin() {
                 tokio::time::sleep(wait).await;
             }
-            throttled(store, opened, pre).await
-        });
+            throttled(store, opened, looked_at, pre).await
+        };
+        let run = Fair::new(&self.sandbox.shared.turns, &self.sandbox.name, &meter, guest);
         async move {
             let end = tokio::select! {
                 biased;
@@ -101,18 +110,16 @@ impl Adapter {
 async fn throttled(
     mut store: Store<State>,
     account: Arc<Account>,
+    meter: Arc<Meter>,
     pre: AdapterComponentPre<State>,
 ) -> wasmtime::Result<Result<(), adapter::AdapterError>> {
     store.epoch_deadline_callback(move |_| {
         // Where the guest's own code runs, and nowhere else: a host call may hold what others wait for.
-        let pause = account.look();
-        Ok(UpdateDeadline::YieldCustom(
-            1,
-            match pause {
-                Some(pause) => Box::pin(tokio::time::sleep(pause)),
-                None => Box::pin(tokio::task::yield_now()),
-            },
-        ))
+        if let Some(pause) = account.look() {
+            return Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(pause))));
+        }
+        meter.looked_at();
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     let function = super::call::function(|guest, store| Box::pin(guest.call_run(store)));
     super::call::Use { pre, function }.run(&mut store).await

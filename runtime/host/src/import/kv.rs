@@ -1,9 +1,15 @@
 //! `openpact:host/kv`: the component's own name space of the store.
 
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
 use openpact_bindings::v0_1_0::openpact::host::kv::{Error, Host, Swap};
+use openpact_model::clock::Clock;
 use openpact_model::port::{KeyValueWrite, PortError};
 use openpact_model::tool::Limit;
 
+use crate::bucket::Bucket;
+use crate::ledger::lock;
 use crate::state::State;
 
 /// The longest key and the longest value in bytes.
@@ -12,7 +18,42 @@ const MAX_VALUE: usize = 1 << 20;
 /// The most keys that one call lists.
 const MAX_KEYS: u32 = 1000;
 
+/// Writes that a component may do at once, and in each second after that. Every 16 KiB of a value count as one more. All
+/// components and the program itself write through one thread, and nobody is to have it for himself.
+const BURST: u64 = 1000;
+const PER_SECOND: u64 = 100;
+const WRITE_BYTES: u64 = 16 * 1024;
+
 const INTERFACE: &str = "openpact:host/kv";
+
+/// How fast one component may write, over all its instances. One that is faster is made to wait, never refused.
+pub(crate) struct Pace {
+    bucket: Mutex<Bucket>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Pace {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { bucket: Mutex::new(Bucket::full(PER_SECOND, BURST, clock.monotonic())), clock })
+    }
+
+    /// Takes what a value of so many bytes costs, or tells how long until that is there.
+    fn take(&self, bytes: usize, now: Instant) -> Option<Duration> {
+        let cost = (bytes as u64 / WRITE_BYTES + 1).min(BURST);
+        let mut bucket = lock(&self.bucket);
+        let wait = bucket.wait(cost, now);
+        if wait.is_none() {
+            bucket.spend(cost, now);
+        }
+        wait
+    }
+
+    async fn wait(&self, bytes: usize) {
+        while let Some(wait) = self.take(bytes, self.clock.monotonic()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
@@ -70,6 +111,7 @@ impl State {
         if !key_fits(key) || !value_fits {
             return Err(Error::TooLarge);
         }
+        self.kv_pace.wait(value.as_ref().map_or(0, Vec::len)).await;
         match self.key_value.put(&self.principal, key, value, expected, self.kv_quota).await {
             Ok(KeyValueWrite::Stored) => Ok(Swap::Stored),
             Ok(KeyValueWrite::Conflict(there)) => Ok(Swap::Conflict(there)),
@@ -90,4 +132,23 @@ fn key_fits(key: &str) -> bool {
 fn unavailable(error: &PortError) -> Error {
     tracing::error!(error = error as &dyn std::error::Error, "a component cannot use the key-value store");
     Error::Unavailable("the store does not work now".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use openpact_model::clock::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_of_writes_is_slowed_down_to_a_rate() {
+        let pace = Pace::new(Arc::new(SystemClock));
+        let now = SystemClock.monotonic() + Duration::from_hours(1);
+        assert!((0..BURST).all(|_| pace.take(100, now).is_none()));
+        let wait = pace.take(100, now).expect("one more has to wait");
+        assert_eq!(wait, Duration::from_millis(10));
+        assert_eq!(pace.take(100, now + wait), None);
+        // A value of a megabyte costs what sixty-five small ones do.
+        assert_eq!(pace.take(1 << 20, now + wait), Some(Duration::from_millis(650)));
+    }
 }

@@ -205,7 +205,7 @@ async fn waiting_for_messages_holds_up_nobody_else() {
     component.stop();
     for one in waiting {
         let report = one.await.unwrap();
-        assert_eq!(report.result.err(), Some(ToolFailure::Cancelled));
+        assert_eq!(report.result.err(), Some(ToolFailure::Stopped));
         assert!(report.cpu < Duration::from_millis(500), "waiting costs nothing: {:?}", report.cpu);
     }
 }

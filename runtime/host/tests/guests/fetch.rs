@@ -10,7 +10,7 @@ use openpact_egress::{Egress, Grant};
 use openpact_host::{Component, Deployment};
 use openpact_model::audit;
 use openpact_model::clock::SystemClock;
-use openpact_model::port::{AuditSink, PortError};
+use openpact_model::port::{AuditSink, PortError, ToolProvider as _};
 use openpact_model::principal::Principal;
 use openpact_model::random::SystemRandom;
 use openpact_model::secret::{SecretEntry, SecretSnapshot, SecretSource, SecretValue};
@@ -176,6 +176,24 @@ async fn a_granted_credential_is_a_reference_that_dies_with_its_instance() {
             "{reference}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_a_component_ends_a_call_that_waits_for_an_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let rule = format!("GET http://{address}/** private=127.0.0.1/32").parse().unwrap();
+    let (component, _) = with_door(vec![Grant { rule, placement: None, secret: None }]);
+    let waiting = Arc::clone(&component);
+    let request = get(&address);
+    let waiting = tokio::spawn(async move { waiting.call(call("fetch_get", request)).await });
+    // The request is out, and nobody answers.
+    let mut connection = tokio::task::spawn_blocking(move || silent.accept().unwrap().0).await.unwrap();
+    assert!(connection.read(&mut [0; 16]).unwrap() > 0);
+    component.stop();
+    assert_eq!(waiting.await.unwrap(), Err(ToolFailure::Stopped));
+    let ended = tokio::task::spawn_blocking(move || std::io::copy(&mut connection, &mut std::io::sink()));
+    drop(ended.await.unwrap());
 }
 
 /// A server on this machine that says back the head of every request, in its own headers and in its body.

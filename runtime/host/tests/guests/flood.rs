@@ -38,6 +38,11 @@ async fn twenty_megabytes_of_lines_are_counted_and_not_kept() {
         let kept: usize = report.log.iter().map(String::len).sum();
         assert!((40_000..51_000).contains(&kept), "{tool} left {kept} bytes");
         assert!(report.log.last().unwrap().ends_with("more bytes of output were dropped"), "{tool}");
+        let limits = component.health().limits;
+        assert!(
+            limits.iter().any(|met| met.limit == Limit::Output && met.value == 50_000),
+            "{tool}: {limits:?}"
+        );
     }
 }
 
@@ -45,7 +50,7 @@ async fn twenty_megabytes_of_lines_are_counted_and_not_kept() {
 async fn one_line_of_20_megabytes_is_not_even_taken() {
     let component = load("flood", FLOOD, with_limits(limits()));
     let ended = failure(&component, "flood_log_once", json!({"bytes": 20 << 20})).await;
-    assert_eq!(ended, ToolFailure::Broken("it passed more than 8388608 bytes to the host at once".into()));
+    assert_eq!(ended, ToolFailure::LimitReached { limit: Limit::Hostcall, value: 8 << 20 });
     let report = attack(&component, "flood_log_once", json!({"bytes": 1 << 20})).await;
     assert!(report.result.is_ok(), "{:?}", report.result);
     assert_eq!(report.log[0].chars().count(), 8 * 1024 + 1, "cut, with a sign");

@@ -1,6 +1,7 @@
 //! Guests that take memory.
 
 use openpact_host::{Error, Limits};
+use openpact_model::health::Health;
 use openpact_model::tool::{Limit, ToolFailure};
 use openpact_test_guests::GROW;
 use serde_json::json;
@@ -36,4 +37,25 @@ fn a_limit_beyond_what_the_host_has_is_refused_when_loading() {
     );
     let deployment = with_limits(Limits { memory: 1 << 30, ..generous() });
     assert!(shared().load(&package("grow", GROW, ""), deployment).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_of_a_component_says_which_limit_was_met_and_outlives_a_reload() {
+    let limits = |memory| with_limits(Limits { memory, ..generous() });
+    let component = load("grow-ill", GROW, limits(MEMORY));
+    assert_eq!(component.health(), Health::default());
+    assert!(text(&component, "grow_ill_take", json!({"bytes": 1000})).await.is_ok());
+    assert!(text(&component, "grow_ill_take", json!({"bytes": MEMORY})).await.is_err());
+    let again = load("grow-ill", GROW, limits(2 * MEMORY));
+    assert!(text(&again, "grow_ill_take", json!({"bytes": MEMORY})).await.is_ok());
+    assert!(text(&again, "grow_ill_take", json!({"bytes": 2 * MEMORY})).await.is_err());
+    let health = component.health();
+    assert_eq!(health, shared().health(&"grow-ill".parse().unwrap()), "one for all versions");
+    assert_eq!((health.calls, health.failed, health.limits.len()), (4, 2, 1));
+    let met = &health.limits[0];
+    assert_eq!((met.limit, met.value, met.times), (Limit::Memory, 2 * MEMORY, 2));
+    assert!(met.sentence(met.last).starts_with("memory 64 MiB (2 times"), "{}", met.sentence(met.last));
+    let last = health.last_failure.unwrap();
+    assert_eq!((last.code.as_str(), last.at >= met.last), ("limit-reached", true));
+    assert_eq!(last.why, "stopped at its limit of 67108864 (memory in bytes)");
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openpact_host::Limits;
+use openpact_host::{Config, Limits};
 use openpact_model::tool::{Limit, ToolFailure};
-use openpact_test_guests::WAIT;
+use openpact_test_guests::{ECHO, WAIT};
 use serde_json::json;
 
-use crate::fixture::{attack, call, generous, load, text, with_limits};
+use crate::fixture::{attack, call, generous, host, load, package, text, with_limits};
 
 fn limits(wall: u64) -> Limits {
     Limits { wall: Duration::from_millis(wall), ..generous() }
@@ -89,9 +89,28 @@ async fn stopping_a_component_ends_its_calls_and_refuses_more() {
     let waiting = spawn(&component, call("wait_sleep", json!({})));
     until(|| component.in_use() == (1, 1)).await;
     component.stop();
-    assert_eq!(running.await.unwrap(), Err(ToolFailure::Cancelled));
-    assert_eq!(waiting.await.unwrap(), Err(ToolFailure::Cancelled));
-    assert_eq!(text(&component, "wait_sleep", json!({"ms": 1})).await, Err(ToolFailure::Cancelled));
+    assert_eq!(running.await.unwrap(), Err(ToolFailure::Stopped));
+    assert_eq!(waiting.await.unwrap(), Err(ToolFailure::Stopped));
+    assert_eq!(text(&component, "wait_sleep", json!({"ms": 1})).await, Err(ToolFailure::Stopped));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_component_can_take_all_places_of_the_host() {
+    let native = concat!(env!("CARGO_TARGET_TMPDIR"), "/native");
+    // Two are spare, so that there are four places, of which one component may have two.
+    let host = host(Config { max_instances: 6, ..Config::new(Some(native.into()), [0; 32]) });
+    let load =
+        |name: &str, wasm: &[u8]| host.load(&package(name, wasm, ""), with_limits(generous())).unwrap();
+    let (greedy, victim) = (load("wait", WAIT), load("echo", ECHO));
+    let sleeping: Vec<_> = (0..8).map(|_| spawn(&greedy, call("wait_sleep", json!({})))).collect();
+    until(|| greedy.in_use() == (8, 6)).await;
+    for _ in 0..10 {
+        assert_eq!(text(&victim, "echo", json!({"text": "served"})).await.as_deref(), Ok("served"));
+    }
+    greedy.stop();
+    for one in sleeping {
+        assert_eq!(one.await.unwrap(), Err(ToolFailure::Stopped));
+    }
 }
 
 fn spawn(

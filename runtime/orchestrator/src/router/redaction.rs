@@ -74,7 +74,7 @@ pub(super) fn failure(redactor: &Redactor, failure: ToolFailure) -> ToolFailure 
         ToolFailure::Failed(why) => ToolFailure::Failed(text(redactor, &why)),
         ToolFailure::Broken(why) => ToolFailure::Broken(text(redactor, &why)),
         ToolFailure::Host(why) => ToolFailure::Host(text(redactor, &why)),
-        other @ (ToolFailure::LimitReached { .. } | ToolFailure::Cancelled) => other,
+        other @ (ToolFailure::LimitReached { .. } | ToolFailure::Cancelled | ToolFailure::Stopped) => other,
     }
 }
 
