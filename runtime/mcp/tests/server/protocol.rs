@@ -1,6 +1,8 @@
 //! What clients ask for, in the version with sessions and in the one without.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use openpact_mcp::{Limits, Stream};
 use openpact_model::role::{Role, Sender};
@@ -188,11 +190,19 @@ async fn a_resource_that_changes_is_announced_to_who_watches_it() {
     let mut listening = modern(&token, "subscriptions/listen", filter).open(address).await;
     listening.until("notifications/subscriptions/acknowledged").await;
 
-    world.shelf.revision.fetch_add(1, Ordering::Relaxed);
+    // The acknowledgement is sent before the first look: what changes in that instant is not seen as a change.
+    let shelf = Arc::clone(&world.shelf);
+    let changing = tokio::spawn(async move {
+        loop {
+            shelf.revision.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
 
     watching.until("notifications/resources/updated").await;
     watching.until("test://watched-resource").await;
     listening.until("notifications/resources/updated").await;
+    changing.abort();
     world.router.set_providers(Vec::new()).unwrap();
     idle.until("notifications/tools/list_changed").await;
     let seen = delete(&token, &other).send(address).await;
