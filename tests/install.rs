@@ -15,3 +15,5 @@ mod life;
 mod live;
 #[path = "install/stage.rs"]
 mod stage;
+#[path = "install/unsigned.rs"]
+mod unsigned;

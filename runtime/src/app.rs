@@ -31,6 +31,7 @@ mod secret;
 mod service;
 mod setting;
 mod status;
+mod unsigned;
 mod user;
 
 use std::collections::BTreeMap;
@@ -101,6 +102,8 @@ pub(crate) struct App {
     mcp: OnceLock<mcp::Endpoint>,
     /// The components that an admin installed.
     catalog: Catalog,
+    /// Stands for the signatures of components that have none.
+    vouching: unsigned::Vouching,
     /// What the admin gave components beside their grants.
     given: RwLock<BTreeMap<ComponentName, crate::config::components::Component>>,
     /// Held while components change; taken before `grants_changing`.
@@ -158,6 +161,7 @@ impl App {
         let catalog = catalog.map_err(|error| Unavailable::Broken(Failure::of(Code::Failed, &error)))?;
         let app = Self {
             catalog,
+            vouching: unsigned::Vouching::default(),
             given: RwLock::default(),
             components_changing: tokio::sync::Mutex::default(),
             config: RwLock::new(Arc::new(config)),

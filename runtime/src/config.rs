@@ -5,6 +5,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod components;
+pub(crate) mod development;
 mod document;
 pub(crate) mod egress;
 pub(crate) mod engine;
@@ -57,6 +58,8 @@ pub(crate) struct Config {
     /// `config/default-grants.yaml`, and `openpact component list` shows them.
     #[schemars(with = "BTreeMap<String, components::Component>", extend("x-example-name" = "workspace"))]
     pub(crate) components: BTreeMap<ComponentName, components::Component>,
+    /// For machines on which components are made. Leave it out everywhere else.
+    pub(crate) development: development::Development,
     /// The one door to the network.
     pub(crate) egress: egress::Egress,
     /// The endpoint for probes and Prometheus.
@@ -116,7 +119,7 @@ impl Config {
     fn contradictions(&self, document: &Document) -> Vec<Problem> {
         let fixed = self.engine.contradictions().into_iter().chain(self.log.contradictions());
         let fixed = fixed.chain(self.health.contradictions()).chain(self.mcp.contradictions());
-        let fixed = fixed.chain(self.limits.contradictions());
+        let fixed = fixed.chain(self.limits.contradictions()).chain(self.development.contradictions());
         let fixed = fixed.map(|(key, message)| (key.to_owned(), message));
         let problems = fixed.chain(self.tools.contradictions());
         let problems = problems.chain(users::contradictions(&self.users)).chain(self.chat.contradictions());

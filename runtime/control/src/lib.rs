@@ -17,6 +17,7 @@ mod status;
 use std::fmt;
 
 use openpact_model::audit::Event;
+use openpact_model::health::Health;
 use openpact_model::id::{ComponentName, Digest};
 use openpact_model::principal::Principal;
 use openpact_model::role::Role;
@@ -344,6 +345,12 @@ pub struct Component {
     /// Until when count mode lets everything through, where it is on.
     #[serde(default)]
     pub counting: Option<jiff::Timestamp>,
+    /// Whether nobody signed it: it comes from the folder of the configuration's `development.unsigned`.
+    #[serde(default)]
+    pub unsigned: bool,
+    /// How its calls went since the process that answers started.
+    #[serde(default)]
+    pub health: Health,
 }
 
 /// Who may speak, and who asked to.

@@ -200,6 +200,9 @@ pub struct Version {
     pub approved: Option<jiff::Timestamp>,
     /// Who approved it.
     pub approved_by: Option<String>,
+    /// Why it may not run any more, such as a key that was revoked.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// Everything about one component.

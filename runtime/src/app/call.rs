@@ -25,7 +25,7 @@ impl App {
         arguments: &str,
     ) -> Result<Called, Failure> {
         let parts = self.parts().await?;
-        let component = parts.components.find(name)?;
+        let component = self.loaded(name).await?;
         let Some(running) = component.running() else {
             let why = component.why().unwrap_or_default();
             return Err(Failure::new(Code::Failed, format!("the component '{name}' does not run: {why}")));

@@ -9,6 +9,7 @@ use openpact_egress::{Door, Egress};
 use openpact_embedded::Embedded;
 use openpact_host::Host;
 use openpact_model::audit::{Event, Verdict};
+use openpact_model::health::Health;
 use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
@@ -113,10 +114,18 @@ impl Components {
             let component = workshop.component(&name, verified, workshop.app.stated(&name)).await;
             (name, component)
         });
+        let unsigned = workshop.app.unsigned().await?;
+        for problem in unsigned.problems {
+            tracing::warn!(problem, "an unsigned package does not run");
+        }
+        let unsigned = unsigned.components.into_iter().map(|(name, verified)| async move {
+            let component = workshop.component(&name, Ok(verified), workshop.app.stated(&name)).await;
+            (name, component)
+        });
         let (own, installed) = (join_all(own).await, join_all(installed).await);
         let mut all: BTreeMap<_, _> = own.into_iter().collect();
         // The program's own come first: a tool of theirs is never another component's.
-        for (name, component) in installed {
+        for (name, component) in installed.into_iter().chain(join_all(unsigned).await) {
             let component = component.without_clash(&name, &all);
             all.entry(name).or_insert(component);
         }
@@ -191,8 +200,12 @@ impl Components {
     }
 
     /// All of them, as the admin sees them.
-    pub(super) fn show(&self, grants: &[control::Grant]) -> Vec<control::Component> {
-        self.all().iter().map(|(name, component)| component.show(name, grants)).collect()
+    pub(super) fn show(&self, app: &App, host: &Host, grants: &[control::Grant]) -> Vec<control::Component> {
+        let show = |(name, component): (&ComponentName, &Arc<Component>)| {
+            let (unsigned, health) = (app.is_unsigned(component), host.health(name));
+            control::Component { unsigned, health, ..component.show(name, grants) }
+        };
+        self.all().iter().map(show).collect()
     }
 }
 
@@ -315,6 +328,8 @@ impl Component {
             grants: own.map(|grant| format!("{} (from {})", grant.shown(), grant.origin)).collect(),
             waiting: None,
             counting: self.door.as_ref().and_then(|door| door.counting_until()),
+            unsigned: false,
+            health: Health::default(),
         }
     }
 }
@@ -394,6 +409,10 @@ impl Workshop<'_> {
             event = event
                 .with("digest", verified.digest().to_string())
                 .with("key", verified.key_id().to_string());
+            if self.app.vouching.vouched(verified) {
+                event = event.with("unsigned", true);
+                tracing::warn!(component = %name, "nobody signed this component: it runs for development");
+            }
         }
         if let Err(why) = outcome {
             tracing::warn!(component = %name, why, "a component does not run");
@@ -411,6 +430,25 @@ impl App {
         self.stated_with(name, self.given(name))
     }
 
+    /// The component of that name.
+    ///
+    /// # Errors
+    /// When there is none, or no version of it was approved yet.
+    pub(super) async fn loaded(&self, name: &ComponentName) -> Result<Arc<Component>, Failure> {
+        let found = self.parts().await?.components.find(name);
+        let rows = self.catalog.list().await.map_err(super::lifecycle::failure)?;
+        let waiting = rows.iter().find(|row| row.name == *name).and_then(openpact_lifecycle::waiting);
+        found.map_err(|failure| match waiting {
+            Some(_) => {
+                let message = format!(
+                    "'{name}' waits for you, and nothing of it runs before: openpact component status {name}"
+                );
+                Failure::new(Code::Failed, message)
+            }
+            None => failure,
+        })
+    }
+
     /// Who switched a component off.
     fn who_switched_off(&self, name: &ComponentName) -> String {
         if self.config().components.get(name).is_some_and(|stated| stated.enabled.is_some()) {
@@ -422,7 +460,8 @@ impl App {
     /// The components, as the admin sees them.
     pub(super) async fn components(&self) -> Result<Vec<control::Component>, Failure> {
         let grants = self.grants(None).await?;
-        let mut all = self.parts().await?.components.show(&grants);
+        let parts = self.parts().await?;
+        let mut all = parts.components.show(self, &parts.host, &grants);
         self.add_waiting(&mut all).await?;
         // Where no process serves, nothing runs: it is only looked at.
         if !self.is_serving() {

@@ -143,8 +143,12 @@ pub(super) fn changed(given: &Stated, key: &str, value: Option<Value>) -> Result
     }
     let mut document = super::lifecycle::to_value(given)?;
     put(&mut document, key, value).map_err(|why| wrong(format!("'{key}': {why}")))?;
-    serde_path_to_error::deserialize(without_nothing(document))
-        .map_err(|error| wrong(format!("'{key}': {}: {}", error.path(), error.inner())))
+    let mut given: Stated = serde_path_to_error::deserialize(without_nothing(document))
+        .map_err(|error| wrong(format!("'{key}': {}: {}", error.path(), error.inner())))?;
+    for folder in given.mounts.values_mut().filter(|folder| folder.path.is_some()) {
+        folder.quota.get_or_insert(QUOTA);
+    }
+    Ok(given)
 }
 
 /// Writes `value` at `key`, or takes the key away.
@@ -195,6 +199,7 @@ mod tests {
         let given = changed(&given, "mounts.workspace.path", Some(json!("notes"))).unwrap();
         assert_eq!(given.credentials["token"].0.as_str(), "MAIL_TOKEN");
         assert_eq!(given.settings["units"], "metric");
+        assert!(given.mounts["workspace"].quota.is_some(), "a folder needs nothing but its path");
         let given = changed(&given, "settings.units", None).unwrap();
         assert!(given.settings.is_empty() && given.mounts.contains_key("workspace"));
         for (key, value) in [

@@ -22,7 +22,7 @@ impl App {
                 "count mode is a state of the running program, and none runs; start it with 'openpact start'";
             return Err(Failure::new(Code::Failed, message));
         }
-        let component = self.parts().await?.components.find(name)?;
+        let component = self.loaded(name).await?;
         let Some(door) = component.door() else {
             let why = component.why().unwrap_or("it has no way to the network");
             return Err(Failure::new(Code::Failed, format!("'{name}' does not run: {why}")));

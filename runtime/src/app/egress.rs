@@ -112,7 +112,7 @@ impl App {
     async fn door_of(&self, principal: &Principal, grants: &[Grant]) -> Result<Arc<Door>, Failure> {
         let parts = self.parts().await?;
         if let Principal::Component(name) = principal {
-            let component = parts.components.find(name)?;
+            let component = self.loaded(name).await?;
             if let Some(door) = component.door() {
                 return Ok(Arc::clone(door));
             }

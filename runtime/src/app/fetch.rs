@@ -62,8 +62,11 @@ impl App {
         let door = self.download_door(&url, private).await?;
         // What stands behind the path may be a password of its own, so it is written down nowhere.
         let bare = address.split(['?', '#']).next().unwrap_or(&address).to_owned();
-        let bytes = get(&door, &address, MAX_PACKAGE_BYTES).await?;
-        let signature = get(&door, &format!("{bare}.minisig"), MAX_SIGNATURE).await?;
+        let missing = || {
+            Failure::new(Code::Failed, format!("{address} cannot be had: the server has no such file (404)"))
+        };
+        let bytes = get(&door, &address, MAX_PACKAGE_BYTES).await?.ok_or_else(missing)?;
+        let signature = get(&door, &format!("{bare}.minisig"), MAX_SIGNATURE).await?.unwrap_or_default();
         Ok(Package { bytes, signature, source: bare })
     }
 
@@ -88,18 +91,22 @@ impl App {
     }
 }
 
-async fn get(door: &Door, address: &str, most: usize) -> Result<Vec<u8>, Failure> {
+/// One file; nothing where the server has none.
+async fn get(door: &Door, address: &str, most: usize) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |why: String| Failure::new(Code::Failed, format!("{address} cannot be had: {why}"));
     let request =
         egress::request("GET", address, &[], egress::empty()).map_err(|error| failed(chain(&error)))?;
     let options = egress::Options { total: Some(PATIENCE), ..egress::Options::default() };
     let none = egress::credential::References::none();
     let answer = door.send(request, options, &none).await.map_err(|error| failed(denied(&error)))?;
+    if answer.status().as_u16() == 404 {
+        return Ok(None);
+    }
     if !answer.status().is_success() {
         return Err(failed(format!("the server answers {}", answer.status())));
     }
     let body = Limited::new(answer.into_body(), most).collect().await;
-    Ok(body.map_err(|error| failed(error.to_string()))?.to_bytes().to_vec())
+    Ok(Some(body.map_err(|error| failed(error.to_string()))?.to_bytes().to_vec()))
 }
 
 fn denied(error: &egress::Error) -> String {
@@ -113,13 +120,12 @@ fn denied(error: &egress::Error) -> String {
 fn read_files(path: &str) -> Result<Package, Failure> {
     let bytes = read(Path::new(path), MAX_PACKAGE_BYTES, || format!("the package {path} cannot be read"))?;
     let beside = format!("{path}.minisig");
-    let missing = || {
-        format!(
-            "the signature {beside} cannot be read, and nothing unsigned is installed; its author makes it with \
-             'openpact component sign'"
-        )
+    // One that is not there is for whoever judges the package to refuse, and to write down.
+    let signature = if Path::new(&beside).symlink_metadata().is_ok() {
+        read(Path::new(&beside), MAX_SIGNATURE, || format!("the signature {beside} cannot be read"))?
+    } else {
+        Vec::new()
     };
-    let signature = read(Path::new(&beside), MAX_SIGNATURE, missing)?;
     Ok(Package { bytes, signature, source: path.to_owned() })
 }
 

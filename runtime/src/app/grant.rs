@@ -89,7 +89,7 @@ impl App {
             );
             return Err(Failure::new(Code::Usage, message));
         };
-        let component = parts.components.find(name)?;
+        let component = self.loaded(name).await?;
         if self.is_configured(principal) {
             let message = format!(
                 "the configuration states the grants of '{principal}' ('components.{name}.grants'); change them there"

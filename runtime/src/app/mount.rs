@@ -22,9 +22,7 @@ pub(super) fn mounts(
 ) -> Result<Vec<Mount>, String> {
     let unasked = stated.mounts.keys().find(|name| requests.iter().all(|request| request.mount != **name));
     if let Some(name) = unasked {
-        return Err(format!(
-            "the configuration gives it the folder '{name}', which its manifest does not ask for"
-        ));
+        return Err(format!("it is given the folder '{name}', which its manifest does not ask for"));
     }
     let given = requests.iter().filter_map(|request| Some((request, stated.mounts.get(&request.mount)?)));
     given.map(|(request, mount)| build(directory, request, mount)).collect()
@@ -36,7 +34,7 @@ fn build(
     stated: &components::Mount,
 ) -> Result<Mount, String> {
     let name = &request.mount;
-    let key = |key: &str| format!("the folder '{name}' has no '{key}' in the configuration");
+    let key = |key: &str| format!("the folder '{name}' is given without 'mounts.{name}.{key}'");
     let path = stated.path.as_deref().ok_or_else(|| key("path"))?;
     let quota = stated.quota.ok_or_else(|| key("quota"))?;
     let writable =

@@ -13,7 +13,7 @@ use crate::config::components::Component as Stated;
 use crate::config::unit::{Size, Span};
 use crate::control::lifecycle::{Asked, Credential, Description, Offer, Standing, Tool, Version as Shown};
 use crate::control::{self, Grant};
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, chain};
 
 impl App {
     /// A version of a component as it asks to be let in.
@@ -81,12 +81,36 @@ impl App {
             settings: manifest.as_ref().map(settings).unwrap_or_default(),
             given: super::lifecycle::to_value(&self.given(name))?,
             limits: manifest.as_ref().map(|one| self.limits_of(one, &stated)).unwrap_or_default(),
-            versions: row.as_ref().map(versions).unwrap_or_default(),
+            versions: match &row {
+                Some(row) => self.versions(row).await,
+                None => Vec::new(),
+            },
             waiting: match waiting {
                 Some(version) => Some(self.offer(name, &version, Vec::new()).await?),
                 None => None,
             },
         })
+    }
+
+    async fn versions(&self, row: &Row) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        for version in row.versions.iter().rev() {
+            let refused = match version.state {
+                State::Approved => self.catalog.load(&row.name, version).await.err(),
+                State::Waiting | State::Gone => None,
+            };
+            shown.push(Shown {
+                version: version.version.clone(),
+                digest: version.digest,
+                standing: standing(row, version),
+                source: version.source.clone(),
+                installed: version.installed,
+                approved: version.approved,
+                approved_by: version.approved_by.clone(),
+                refused: refused.map(|error| chain(&error)),
+            });
+        }
+        shown
     }
 
     async fn own_grants(&self, name: &ComponentName) -> Result<Vec<Grant>, Failure> {
@@ -141,6 +165,8 @@ fn absent(row: &Row) -> control::Component {
         grants: Vec::new(),
         waiting: waiting.map(|version| version.version.clone()),
         counting: None,
+        unsigned: false,
+        health: openpact_model::health::Health::default(),
     }
 }
 
@@ -162,19 +188,6 @@ fn standing(row: &Row, version: &Version) -> Standing {
         State::Approved => Standing::Approved,
         State::Gone => Standing::Gone,
     }
-}
-
-fn versions(row: &Row) -> Vec<Shown> {
-    let show = |version: &Version| Shown {
-        version: version.version.clone(),
-        digest: version.digest,
-        standing: standing(row, version),
-        source: version.source.clone(),
-        installed: version.installed,
-        approved: version.approved,
-        approved_by: version.approved_by.clone(),
-    };
-    row.versions.iter().rev().map(show).collect()
 }
 
 fn asked(manifest: &Manifest, grants: &[Grant], stated: &Stated) -> Vec<Asked> {

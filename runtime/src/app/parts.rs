@@ -33,7 +33,7 @@ pub(crate) struct Parts {
     pub(crate) orchestrator: Arc<Orchestrator>,
     /// Threads that run components.
     pub(super) guest_threads: usize,
-    host: Host,
+    pub(super) host: Host,
     pub(super) egress: Egress,
     /// The doors of versions that were replaced, as long as something of them runs.
     retired: Mutex<Vec<(ComponentName, Weak<Door>)>>,

@@ -88,7 +88,9 @@ impl App {
     pub(super) async fn set_publisher(&self, name: &str, auto_update: bool) -> Response {
         self.catalog.set_auto_update(name, auto_update).await.map_err(failure)?;
         let message = if auto_update {
-            format!("updates of '{name}' that ask for nothing more go live without your word from now on")
+            format!(
+                "updates of '{name}' that change nothing but their code go live without your word from now on"
+            )
         } else {
             format!("every update of '{name}' waits for your word")
         };

@@ -40,14 +40,19 @@ impl App {
         let (list, new) = self.catalog.take_in_revocations(list.as_bytes()).await.map_err(failure)?;
         let stopped = self.judge_anew().await?;
         let message = format!(
-            "list {} of '{}': {} keys and {} packages revoked, {new} of them new",
+            "list {} of '{}' revokes {} and {}, {new} of them new",
             list.number,
             list.publisher,
-            list.keys.len(),
-            list.packages.len()
+            counted(list.keys.len(), "key"),
+            counted(list.packages.len(), "package")
         );
         Ok(with_stopped(message, &stopped))
     }
+}
+
+/// Such as "1 key", "2 keys".
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The answer to a change that may have stopped components.

@@ -67,7 +67,7 @@ pub(super) fn with_channels(
 
 fn unknown(key: &str, known: &[&str]) -> String {
     if known.is_empty() {
-        return format!("the configuration sets '{key}', but it has no settings");
+        return format!("'{key}' is set, but it has no settings");
     }
     format!("it has no setting '{key}', only {}", known.join(", "))
 }

@@ -43,6 +43,7 @@ impl App {
                 Vec::new()
             }
         };
+        parts.extend(self.unsigned_part().await?);
         parts.extend(self.configuration_part());
         parts.extend(self.mcp_part());
         parts.extend(self.health_part());

@@ -189,7 +189,7 @@ pub(crate) struct Approve {
 #[derive(Debug, Args)]
 pub(crate) struct Given {
     /// Approve with only these: what it asks for by label (`http:1`, `files:workspace`, `kv`), or a rule in your own words;
-    /// 'none' for nothing
+    /// 'none' for nothing; several times for several
     #[arg(long, value_name = "LABEL|RULE")]
     pub(crate) grant: Vec<String>,
     /// The secret behind one of its credentials; several times for several

@@ -81,7 +81,7 @@ pub(super) fn rotate(rotate: &Rotate, output: Output) -> Result<(), Failure> {
         return Ok(());
     }
     print(&format!(
-        "{} says for '{}' that the key {} is to count beside {}; each admin has to confirm it\n",
+        "{} says for '{}' that the key {} takes the place of {}; each admin has to confirm it\n",
         rotate.output.display(),
         said.publisher,
         said.new.id(),

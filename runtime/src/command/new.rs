@@ -46,8 +46,10 @@ pub(super) fn run(new: &New, output: Output) -> Result<(), Failure> {
     } else {
         print(&format!(
             "{} is a new project; its README.md says how it becomes a component:\n\n  cd {0}\n  cargo test\n  cargo build \
-             --release --target wasm32-wasip2\n  openpact component pack .\n",
-            folder.display()
+             --release --target wasm32-wasip2\n  openpact component pack .\n  openpact key generate\n  openpact component sign {name}.wasm --key \
+             openpact.key\n",
+            folder.display(),
+            name = new.name
         ));
     }
     Ok(())

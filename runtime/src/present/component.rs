@@ -1,5 +1,6 @@
 //! `openpact component list` and `call`.
 
+use openpact_model::clock::{Clock as _, SystemClock};
 use openpact_model::text::{one_line, terminal};
 
 use super::status::state;
@@ -18,12 +19,13 @@ pub(super) fn table(output: Output, components: &[Component]) -> String {
         let digest = component.digest.map(|digest| digest.short()).unwrap_or_default();
         let version = component.version.as_deref().unwrap_or_default();
         let publisher = component.publisher.as_deref().unwrap_or_default();
+        let publisher = if component.unsigned { ("UNSIGNED", Some(Style::Red)) } else { (publisher, None) };
         let tools = component.tools.len().to_string();
         table.styled([
             (&component.name, None),
             state(component.state),
             (version, None),
-            (publisher, None),
+            publisher,
             (&digest, Some(Style::Dim)),
             (&tools, None),
         ]);
@@ -38,6 +40,10 @@ pub(super) fn table(output: Output, components: &[Component]) -> String {
                 &mut text,
                 format_args!("{name}: version {version} waits for you: openpact component status {name}\n"),
             );
+        }
+        for reached in &component.health.limits {
+            let (name, met) = (one_line(&component.name, 64), reached.sentence(SystemClock.now()));
+            add(&mut text, format_args!("{name}: met a limit: {met}\n"));
         }
         if let Some(until) = component.counting {
             let on = output.styled("count mode", Style::Yellow);

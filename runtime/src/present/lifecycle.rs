@@ -1,5 +1,7 @@
 //! A package as it asks to be let in, and everything about one component.
 
+use openpact_model::clock::{Clock as _, SystemClock};
+use openpact_model::health::Health;
 use openpact_model::text::{one_line, terminal};
 use openpact_packages::Difference;
 
@@ -65,6 +67,10 @@ pub(super) fn description(output: Output, all: &Description) -> String {
     if !limits.is_empty() {
         page.line("limits", &limits.join(", "));
     }
+    if component.unsigned {
+        page.marked("unsigned", "nobody signed it; it runs from the folder for development", Style::Red);
+    }
+    page.health(&component.health);
     for (index, version) in all.versions.iter().enumerate() {
         page.line(if index == 0 { "versions" } else { "" }, &version_line(version));
     }
@@ -76,6 +82,10 @@ pub(super) fn description(output: Output, all: &Description) -> String {
 }
 
 fn version_line(version: &Version) -> String {
+    if let Some(why) = version.refused.as_ref().filter(|_| version.standing != Standing::Waits) {
+        let (number, digest) = (&version.version, version.digest.short());
+        return format!("{number} ({digest}) does not run any more: {why}");
+    }
     let standing = match (version.standing, version.approved, &version.approved_by) {
         (Standing::Waits, ..) => "waits for you".to_owned(),
         (Standing::Runs, Some(when), Some(by)) => format!("runs, approved {} by {by}", day(when)),
@@ -103,6 +113,24 @@ impl Page {
 
     fn line(&mut self, head: &str, value: &str) {
         add(&mut self.text, format_args!("{head:<12}{}\n", one_line(value, 600)));
+    }
+
+    /// How it fared in the process that runs it; nothing where it was not called.
+    fn health(&mut self, health: &Health) {
+        if health.calls == 0 && health.limits.is_empty() {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let cpu = health.cpu_ms as f64 / 1000.0;
+        let calls = format!("{}, {} of them failed, {cpu:.1} s of CPU time", health.calls, health.failed);
+        self.line("calls", &calls);
+        let now = SystemClock.now();
+        for (index, reached) in health.limits.iter().enumerate() {
+            self.line(if index == 0 { "limits met" } else { "" }, &reached.sentence(now));
+        }
+        if let Some(last) = &health.last_failure {
+            self.line("last failed", &format!("{}: {}", day(last.at), last.why));
+        }
     }
 
     fn list(&mut self, head: &str, items: &[String]) {
@@ -185,7 +213,7 @@ impl Page {
                 let runs = offer
                     .current
                     .as_ref()
-                    .map(|current| format!(" {} goes on running;", one_line(current, 100)));
+                    .map(|current| format!(" {} goes on running until then", one_line(current, 100)));
                 add(&mut self.text, format_args!("{waits}{}\n", runs.unwrap_or_default()));
                 let what = if offer.current.is_some() {
                     "with what it asks for and the old one did not"
