@@ -159,7 +159,7 @@ impl Socket {
             self.may_say(reason.as_ref()).await?;
             return self.begin_closing(reason).await;
         }
-        let passed = self.gate.pass(message);
+        let passed = self.gate.pass(message).await;
         let passed = self.recorded(passed).await?;
         let Some(share) = self.shares.take(passed.len()).await else { return Err(self.ended()) };
         // The wait may have been long.

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use openpact_model::audit::{Event, Verdict};
-use openpact_model::secret::SecretName;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite;
 
 use super::basis::{Basis, Used};
 use super::{CloseReason, Message, Raw};
-use crate::credential::{Issued, Placement, References, When};
+use crate::credential::{Issued, Placement, References, Unsupplied, When};
 use crate::decide::{Context, leak, misplaced};
 use crate::door::{Door, Grant, GrantSet};
 use crate::error::{Denial, Error, Hidden, Part};
@@ -83,12 +82,12 @@ impl Gate {
         super::End::Withdrawn.error(&self.host())
     }
 
-    /// The message as it may leave.
-    pub(super) fn pass(&mut self, message: Message) -> Result<tungstenite::Message, Error> {
+    /// The message as it may leave. A credential in it that is minted is minted now where it must be.
+    pub(super) async fn pass(&mut self, message: Message) -> Result<tungstenite::Message, Error> {
         let message = match message {
             Message::Text(text) => {
                 self.fits(text.len())?;
-                let text = self.pass_text(text)?;
+                let text = self.pass_text(text).await?;
                 self.fits(text.len())?;
                 tungstenite::Message::text(text)
             }
@@ -121,7 +120,7 @@ impl Gate {
         issued.find(bytes).map_or(Ok(()), |name| Err(misplaced(name, PLACE)))
     }
 
-    fn pass_text(&mut self, text: String) -> Result<String, Error> {
+    async fn pass_text(&mut self, text: String) -> Result<String, Error> {
         if let Some(name) = self.redactor().find(text.as_bytes()) {
             return Err(leak(name.as_str(), PLACE));
         }
@@ -144,27 +143,22 @@ impl Gate {
         // Written anew from what was judged: a second reading of the guest's own text, such as of a member that is
         // there twice, could find another condition.
         for place in taken {
-            self.fill(&place, &mut value)?;
+            self.fill(&place, &mut value).await?;
         }
         Ok(value.to_string())
     }
 
-    fn fill(&self, place: &FramePlace<'_>, value: &mut Value) -> Result<(), Error> {
+    async fn fill(&self, place: &FramePlace<'_>, value: &mut Value) -> Result<(), Error> {
         let secrets = &self.door.shared.ports.secrets;
-        let secret = self.door.secret_of(place.grant, &secrets.snapshot(), &self.host());
-        let (Some(secret), Some(used)) = (secret, Used::of(place.grant)) else {
+        let secret = self.door.supply(place.grant, &secrets.snapshot(), &self.host()).await;
+        let secret = secret.map_err(|(Unsupplied::Elsewhere(detail) | Unsupplied::Missing(detail))| {
             let reason = format!("the credential '{}' is not available", place.credential);
-            let name = place.grant.secret.as_ref().map_or("a secret", SecretName::as_str);
-            let detail = format!(
-                "{name} is not set, or is not bound to {} and {}",
-                self.door.principal(),
-                self.host()
-            );
-            let admin = Hidden { detail: Some(detail), rule: None };
-            return Err(Error::Denied(Denial { reason, admin }));
-        };
-        secrets.used(&used.secret);
-        self.basis.note(used);
+            Error::Denied(Denial { reason, admin: Hidden { detail: Some(detail), rule: None } })
+        })?;
+        if let Some(used) = Used::of(place.grant) {
+            secrets.used(&used.secret);
+            self.basis.note(used);
+        }
         if let Some(slot) = value.pointer_mut(place.pointer) {
             *slot = Value::String(secret.expose().to_owned());
         }

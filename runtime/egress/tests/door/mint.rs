@@ -8,8 +8,10 @@ mod server;
 use std::sync::Arc;
 
 use openpact_egress::credential::Unavailable;
+use openpact_egress::socket::Message;
 use openpact_egress::{Error, empty, full};
 
+use crate::peer::{Peer, connect_with, text};
 use crate::world::{read, send};
 use place::Place;
 use server::{Mode, OauthServer};
@@ -35,6 +37,34 @@ async fn a_token_is_minted_filled_in_kept_and_minted_anew_before_it_expires() {
     assert_eq!(server.used_refresh_tokens(), ["refresh-token-number-0", "refresh-token-number-1"]);
     assert_eq!(place.refresh_token(), "refresh-token-number-2", "the rotated one is kept");
     assert_eq!(place.vault_uses(), 4);
+}
+
+/// A connection may stay open for longer than a token is good.
+#[tokio::test]
+async fn a_message_carries_a_token_that_is_minted_when_it_is_sent() {
+    let (server, place) = place().await;
+    let peer = Peer::echo().await;
+    let (door, references) = place.frame_door(&peer.rule("credential=token"));
+    let mut socket = connect_with(&door, &peer.url("/"), &[], &references).await.unwrap();
+    assert_eq!(server.used_refresh_tokens(), [""; 0], "nothing needs one yet");
+    let message = || text(format!("{{\"token\":\"{}\"}}", references.reference("token").unwrap()));
+    for after in [0, 3541] {
+        place.clock.advance(after);
+        socket.send(message()).await.unwrap();
+        let Message::Text(echoed) = socket.receive().await.unwrap() else { panic!("a text") };
+        assert_eq!(echoed, "{\"token\":\"[REDACTED:API]\"}", "and it does not come back");
+    }
+    let got: Vec<_> =
+        peer.received().into_iter().map(|(_, payload)| String::from_utf8(payload).unwrap()).collect();
+    let expected = |number: u8| format!("{{\"token\":\"access-token-number-{number}\"}}");
+    assert_eq!(got, [expected(1), expected(2)]);
+
+    server.set(Mode::Says("400 Bad Request", Vec::new(), b"{\"error\":\"invalid_grant\"}".to_vec()));
+    place.clock.advance(3541);
+    let error = socket.send(message()).await.unwrap_err();
+    assert_eq!(error.to_string(), "denied: the credential 'token' is not available");
+    assert_eq!(peer.received().len(), 2);
+    socket.send(text("still open")).await.unwrap();
 }
 
 #[tokio::test]

@@ -187,6 +187,13 @@ impl Place {
         (door, references)
     }
 
+    /// A door whose grant puts the credential into messages.
+    pub(super) fn frame_door(&self, rule: &str) -> (Arc<Door>, Arc<References>) {
+        let door = self.egress.door(PROBE.parse().unwrap(), vec![placed(rule, "frame /token", "API")]);
+        let references = Arc::new(door.credentials());
+        (door, references)
+    }
+
     /// Asks the API with the credential, as a guest does.
     pub(super) async fn ask(&self, door: &Door, references: &References, url: &str) -> Result<String, Error> {
         let header = format!("Bearer {}", references.reference("token").unwrap());

@@ -143,7 +143,7 @@ async fn a_drain_takes_nothing_more_and_leaves_the_running_turn_for_the_next_sta
     let scene = Scene::start(&world, &platform, Kind::Puppet, config()).await;
     scene.say("a", "1", "hang").await;
     scene.engine.until(1).await;
-    scene.chat.drain(Duration::from_millis(200)).await;
+    scene.chat.drain(Duration::from_secs(2)).await;
     let refused = scene.chat.deliver("fake", message("a", "2", "late")).await;
     assert!(matches!(refused, Err(DeliverError::Unavailable(_))), "{refused:?}");
     assert!(platform.said().is_empty());
