@@ -260,7 +260,7 @@ pub(crate) enum Publisher {
     Set {
         /// The publisher
         name: String,
-        /// Whether its updates that ask for nothing more go live without your approval
+        /// Whether its updates that change nothing but their code go live without your approval
         #[arg(long, value_name = "on|off", action = clap::ArgAction::Set, value_parser = on_or_off)]
         auto_update: bool,
     },

@@ -84,7 +84,7 @@ impl App {
         }
     }
 
-    /// Says whether updates of a publisher that widen nothing go live by themselves.
+    /// Says whether updates of a publisher that change nothing but code go live by themselves.
     pub(super) async fn set_publisher(&self, name: &str, auto_update: bool) -> Response {
         self.catalog.set_auto_update(name, auto_update).await.map_err(failure)?;
         let message = if auto_update {
