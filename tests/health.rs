@@ -180,17 +180,6 @@ fn a_taken_port_stops_nothing_else_and_is_shown() {
     service.stop();
 }
 
-#[test]
-fn a_public_address_has_to_be_meant() {
-    let place = Place::new("health: {bind: '0.0.0.0:0'}\n");
-    let output = place.command(&["config", "check"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("health.public: true"), "{told}");
-    let place = Place::new("health: {bind: '0.0.0.0:0', public: true}\n");
-    assert!(place.command(&["config", "check"]).output().unwrap().status.success());
-}
-
 /// A log that nobody reads, in a pipe that is full after one page.
 #[test]
 fn a_log_that_nobody_reads_stops_no_answer() {

@@ -13,6 +13,7 @@ mod crash;
 mod life;
 #[path = "install/live.rs"]
 mod live;
+#[expect(dead_code, reason = "tests/incidents uses all of it")]
 #[path = "install/stage.rs"]
 mod stage;
 #[path = "install/unsigned.rs"]

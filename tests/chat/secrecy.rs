@@ -2,31 +2,31 @@
 //! and in none of the spellings in which a program could carry it on by accident.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::stage::{KEY, Stage, TOKEN};
 
 /// Looks for the secrets of a stage wherever they must not be.
 #[track_caller]
 pub(crate) fn check(stage: &Stage) {
-    let mut places = vec![("the log".to_owned(), stage.log().into_bytes())];
-    for file in files(&stage.data()) {
-        places.push((file.display().to_string(), fs::read(&file).unwrap()));
-    }
-    let requests = stage.model.requests();
-    for request in &requests {
+    let mut places = files(&stage.data());
+    places.push(("the log".to_owned(), stage.log().into_bytes()));
+    for request in &stage.model.requests() {
         assert!(!request.mentions(KEY), "the model's key is in a prompt");
         let all = format!("{} {:?} {}", request.path, request.headers, request.body);
         places.push(("a request to the model".to_owned(), all.into_bytes()));
     }
-    assert!(places.len() > 5, "there must be files to look into");
-    for spelling in spellings(TOKEN) {
-        for (place, bytes) in &places {
-            assert!(
-                !holds(bytes, &spelling),
-                "the token is in {place}, as {}",
-                String::from_utf8_lossy(&spelling)
-            );
+    search(TOKEN, &places);
+}
+
+/// Fails where the secret is in one of these places, by their names, however it is spelled.
+#[track_caller]
+pub(crate) fn search(secret: &str, places: &[(String, Vec<u8>)]) {
+    assert!(places.len() > 5, "there must be something to look into");
+    for spelling in spellings(secret) {
+        for (place, bytes) in places {
+            let shown = String::from_utf8_lossy(&spelling);
+            assert!(!holds(bytes, &spelling), "the secret is in {place}, as {shown}");
         }
     }
 }
@@ -37,7 +37,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 
 /// The secret part of a token as it is, in base64 at each offset, in hex, escaped for addresses, in UTF-16, backwards.
 fn spellings(token: &str) -> Vec<Vec<u8>> {
-    let secret = token.split_once(':').expect("a token has a number and a secret").1;
+    let secret = token.split_once(':').map_or(token, |(_, secret)| secret);
     let mut all = vec![secret.as_bytes().to_vec(), token.replace(':', "%3A").into_bytes()];
     all.push(secret.chars().rev().collect::<String>().into_bytes());
     all.push(secret.replace('-', "%2D").replace('_', "%5F").into_bytes());
@@ -55,7 +55,7 @@ fn spellings(token: &str) -> Vec<Vec<u8>> {
 }
 
 /// The whole groups of three bytes: what comes out is the same wherever the rest of the text begins and ends.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let four = |group: &[u8]| {
         let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
@@ -64,15 +64,16 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks_exact(3).flat_map(four).collect()
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// All files below a folder, with what is in them.
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
         if kind.is_dir() {
-            found.extend(files(&entry.path()));
+            found.extend(files(&path));
         } else if kind.is_file() {
-            found.push(entry.path());
+            found.push((path.display().to_string(), fs::read(&path).unwrap()));
         }
     }
     found

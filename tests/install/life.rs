@@ -5,56 +5,6 @@ use crate::stage::{Place, Publisher, Site, requests};
 const ECHO: &str = "{\"scheme\":\"http\",\"authority\":\"mail.example\",\"path\":\"/\"}";
 
 #[test]
-fn nothing_runs_before_it_is_approved_and_the_old_one_runs_until_then() {
-    let acme = Publisher::new("acme");
-    let place = Place::with(&acme);
-    let first = acme.mail("1.0.15", &requests("GET https://mail.example/send"));
-    let file = place.package("mail.wasm", &first);
-    let offer = place.json(&["component", "install", &file]);
-    assert_eq!(offer["standing"], "waits");
-    assert_eq!(offer["asks"][0]["what"], "GET https://mail.example/send");
-    assert_eq!(place.component("mail").unwrap()["state"], "waiting");
-    place.fails(&["component", "call", "mail", "get", ECHO], 1, &["mail"]);
-    place.fails(&["component", "approve", "mail", "1.0.14"], 4, &["does not wait"]);
-    place.good(&["component", "approve", "mail", "1.0.15"]);
-    assert!(
-        place.json(&["component", "grants", "mail"])["grants"][0]["rule"] == "GET https://mail.example/send"
-    );
-    place.run(&["component", "call", "mail", "get", ECHO]);
-
-    // The postmark case: a newer version of the same publisher that asks for nothing else.
-    let second = acme.mail("1.0.16", &requests("GET https://mail.example/send"));
-    let file = place.package("mail.wasm", &second);
-    let offer = place.json(&["component", "update", "mail", &file]);
-    assert_eq!((&offer["standing"], &offer["current"]), (&"waits".into(), &"1.0.15".into()));
-    let statement = offer["difference"]["statement"].as_str().unwrap();
-    assert!(
-        statement.starts_with("no difference in requests; the new package has the digest"),
-        "{statement}"
-    );
-    place.run(&["component", "call", "mail", "get", ECHO]);
-    let calls = place.digest_of_calls();
-    assert_eq!(calls[0], calls[1], "the old one answers while the new one waits");
-    place.good(&["component", "approve", "mail", "1.0.16"]);
-    place.run(&["component", "call", "mail", "get", ECHO]);
-    assert_ne!(place.digest_of_calls()[2], calls[0]);
-    place.good(&["component", "rollback", "mail"]);
-    place.run(&["component", "call", "mail", "get", ECHO]);
-    assert_eq!(place.digest_of_calls()[3], calls[0]);
-    let status = place.json(&["component", "status", "mail"]);
-    assert_eq!(
-        (status["versions"][0]["standing"].as_str(), status["versions"][1]["standing"].as_str()),
-        (Some("approved"), Some("runs"))
-    );
-    assert_eq!(place.audited("component.approve", "allowed"), 2);
-    assert_eq!(place.audited("component.rollback", "allowed"), 1);
-    place.good(&["component", "remove", "mail"]);
-    assert_eq!(place.component("mail"), None);
-    assert!(!place.data().join("secure/components/mail").exists());
-    place.good(&["audit", "verify"]);
-}
-
-#[test]
 fn an_admin_narrows_what_a_component_asked_for() {
     let (acme, site) = (Publisher::new("acme"), Site::new());
     let place = Place::with(&acme);

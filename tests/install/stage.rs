@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,6 +13,9 @@ use openpact_packages::key::SecretKey;
 use openpact_packages::{pack, sign};
 use openpact_test_guests as guests;
 use serde_json::{Value, json};
+
+/// What `mail` asks for where nobody is to be reached.
+pub(crate) const ASKS: &str = "GET https://mail.example/send";
 
 pub(crate) struct Place(tempfile::TempDir);
 
@@ -59,6 +62,24 @@ impl Place {
         let place = Self::new();
         place.pin(publisher);
         place
+    }
+
+    /// A place where `mail` 1.0.0 of that publisher runs.
+    pub(crate) fn with_mail(publisher: &Publisher) -> Self {
+        let place = Self::with(publisher);
+        let file = place.package("good.wasm", &publisher.mail("1.0.0", &requests(ASKS)));
+        place.good(&["component", "install", &file, "--approve"]);
+        place
+    }
+
+    /// A package that is refused with these words, which is on record and leaves `mail` as it was.
+    #[track_caller]
+    pub(crate) fn refuses(&self, package: &(Vec<u8>, String), expected: &[&str]) {
+        let before = (self.component("mail").unwrap(), self.audited("component.install", "denied"));
+        let file = self.package("bad.wasm", package);
+        self.fails(&["component", "install", &file, "--approve"], 4, expected);
+        assert_eq!(self.component("mail").unwrap(), before.0, "nothing changed");
+        assert_eq!(self.audited("component.install", "denied"), before.1 + 1, "and it is on record");
     }
 
     pub(crate) fn pin(&self, publisher: &Publisher) {
@@ -129,38 +150,43 @@ impl Place {
         all["components"].as_array().unwrap().iter().find(|one| one["name"] == name).cloned()
     }
 
+    /// The audit records of that kind, oldest first.
+    #[track_caller]
+    pub(crate) fn records(&self, kind: &str) -> Vec<Value> {
+        let log = self.json(&["audit", "show", "--kind", kind, "--limit", "1000"]);
+        let events = log["entries"].as_array().unwrap().iter().map(|entry| entry["event"].clone());
+        // The command gives those too whose kind only begins so.
+        events.filter(|event| event["kind"] == kind).collect()
+    }
+
     /// The version that runs, as a call of it shows in the audit log: by its digest.
     #[track_caller]
     pub(crate) fn digest_of_calls(&self) -> Vec<String> {
-        let log = self.json(&["audit", "show", "--kind", "tool.call.begin", "--limit", "1000"]);
-        let digests =
-            log["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]["detail"]["digest"]);
-        digests.map(|digest| digest.as_str().unwrap().to_owned()).collect()
+        let calls = self.records("tool.call.begin");
+        calls.iter().map(|event| event["detail"]["digest"].as_str().unwrap().to_owned()).collect()
     }
 
     #[track_caller]
     pub(crate) fn audited(&self, kind: &str, verdict: &str) -> usize {
-        let log = self.json(&["audit", "show", "--kind", kind, "--limit", "1000"]);
-        log["entries"].as_array().unwrap().iter().filter(|entry| entry["event"]["verdict"] == verdict).count()
+        self.records(kind).iter().filter(|event| event["verdict"] == verdict).count()
     }
 
     /// The program as a service, until it is dropped.
     pub(crate) fn serve(&self) -> Service {
+        self.serve_with(&[])
+    }
+
+    /// The same with this in its environment.
+    pub(crate) fn serve_with(&self, environment: &[(&str, &str)]) -> Service {
         let log = fs::File::create(self.path("service.log")).unwrap();
         let mut command = self.command(&["start"]);
+        command.envs(environment.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let service = Service(child);
         for _ in 0..1200 {
             std::thread::sleep(Duration::from_millis(50));
-            // A command that finds nobody takes the data directory itself, so nobody is asked before somebody is there.
-            if !self.data().join("secure/control.sock").exists() {
-                continue;
-            }
-            let status = self.run(&["status", "--json"]);
-            let running = status.code == Some(0)
-                && serde_json::from_str::<Value>(&status.out)
-                    .is_ok_and(|status| status["serving"] == "start");
-            if running {
+            // The last that it says when it starts, when everything is there.
+            if fs::read_to_string(self.path("service.log")).unwrap().contains("openpact is running") {
                 return service;
             }
         }
@@ -170,6 +196,13 @@ impl Place {
 
 /// `openpact start`.
 pub(crate) struct Service(Child);
+
+impl Service {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Service {
     fn drop(&mut self) {
@@ -217,7 +250,7 @@ impl Publisher {
         self.packed("mail", version, requests, guests::FETCH, vec![get])
     }
 
-    fn packed(
+    pub(crate) fn packed(
         &self,
         name: &str,
         version: &str,
@@ -258,42 +291,89 @@ pub(crate) fn requests(rule: &str) -> String {
     )
 }
 
-/// A server on this machine that answers everything, and keeps the lines that it was asked with.
+/// A server on this machine that answers everything, and keeps what it was asked.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+/// An answer of a server.
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
+/// All of a request: to the end of its body, if it says that it has one.
+fn hear(stream: &mut TcpStream) -> String {
+    let (mut heard, mut buffer) = (String::new(), [0; 4096]);
+    while !is_whole(&heard) {
+        let read = stream.read(&mut buffer).unwrap_or(0);
+        if read == 0 {
+            break;
+        }
+        heard += &String::from_utf8_lossy(&buffer[..read]);
+    }
+    heard
+}
+
+fn is_whole(request: &str) -> bool {
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    match value("content-length:") {
+        Some(length) => body.len() >= length.parse().unwrap(),
+        None => value("transfer-encoding:").is_none() || body.ends_with("0\r\n\r\n"),
+    }
 }
 
 impl Site {
     pub(crate) fn new() -> Self {
+        Self::answering(|_| answer("200 OK", "", "ok"))
+    }
+
+    pub(crate) fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = Arc::clone(&asked);
+        let (heard, answer) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(answer));
+        let seen = Arc::clone(&heard);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
-                let seen = Arc::clone(&seen);
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
                 std::thread::spawn(move || {
-                    let mut buffer = [0; 4096];
-                    let read = stream.read(&mut buffer).unwrap_or(0);
-                    let head = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                    seen.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
-                    let _ = stream
-                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+                    let request = hear(&mut stream);
+                    let bytes = answer(&request);
+                    seen.lock().unwrap().push(request);
+                    let _ = stream.write_all(&bytes);
                 });
             }
         });
-        Self { address, asked }
+        Self { address, heard }
     }
 
+    /// The requests, whole.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// The lines that it was asked with.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        let heard = self.heard();
+        heard.iter().map(|request| request.lines().next().unwrap_or_default().to_owned()).collect()
     }
 
     /// Arguments for the guest's `get`.
     pub(crate) fn get(&self, path: &str) -> String {
-        json!({ "scheme": "http", "authority": self.address.to_string(), "path": path }).to_string()
+        self.with(path, json!({}))
+    }
+
+    /// Arguments for those of its tools that want more.
+    pub(crate) fn with(&self, path: &str, mut more: Value) -> String {
+        more["scheme"] = "http".into();
+        more["authority"] = self.address.to_string().into();
+        more["path"] = path.into();
+        more.to_string()
     }
 
     /// A rule for a path of this server.
