@@ -260,7 +260,7 @@ fn a_line_that_is_no_text_is_told_and_the_next_is_answered() {
 fn a_component_that_is_not_there_is_doubted_and_stops_nothing() {
     let place = Place::new();
     place.configure("components: { telegrm: {} }\n");
-    let doubt = "there is no component 'telegrm'; did you mean 'telegram'?";
+    let doubt = "no component 'telegrm' is installed; did you mean 'telegram'?";
     assert!(place.good(&["config", "check"]).err.contains(doubt));
     assert!(place.good(&["status"]).out.contains(doubt));
 }

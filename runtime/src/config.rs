@@ -127,9 +127,9 @@ impl Config {
         problems.map(|(key, message)| document.problem(&key, message)).collect()
     }
 
-    /// What may be said and is probably not meant: one sentence each.
-    pub(crate) fn doubts(&self) -> Vec<String> {
-        self.strange_components()
+    /// What may be said and is probably not meant where only these components were installed: one sentence each.
+    pub(crate) fn doubts(&self, installed: &[String]) -> Vec<String> {
+        self.strange_components(installed)
     }
 
     /// The JSON schema, as text.

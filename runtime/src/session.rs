@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
     }
 
     fn check_config(&self) {
-        self.settings.config.doubts().iter().for_each(|doubt| complain(&format!("warning: {doubt}")));
+        self.settings.config.doubts(&[]).iter().for_each(|doubt| complain(&format!("warning: {doubt}")));
         let file = &self.settings.config_file;
         let there = if file.exists() { "is good" } else { "is not there; everything has its default" };
         if self.output.json {
@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
         let signals = Signals::listen_to_reload()?;
         // A person at a terminal is told what matters without it.
         self.log.configure(&self.settings.config.log, !self.output.is_terminal());
-        for doubt in self.settings.config.doubts() {
+        for doubt in self.settings.config.doubts(&[]) {
             tracing::warn!(doubt, "the configuration says something that has no effect");
         }
         let metrics = self.settings.config.health.measure().map_err(Failure::failed)?;

@@ -44,7 +44,7 @@ impl App {
             }
         };
         parts.extend(self.unsigned_part().await?);
-        parts.extend(self.configuration_part());
+        parts.extend(self.configuration_part().await);
         parts.extend(self.mcp_part());
         parts.extend(self.health_part());
         if !self.is_serving() {
@@ -76,8 +76,10 @@ impl App {
     }
 
     /// What the configuration says that is probably not meant; nothing where all is well.
-    fn configuration_part(&self) -> Option<Part> {
-        let doubts = self.config().doubts();
+    async fn configuration_part(&self) -> Option<Part> {
+        let names = self.parts().await.map(|parts| parts.components.names()).unwrap_or_default();
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let doubts = self.config().doubts(&names);
         let about = match doubts.len() {
             0 => return None,
             1 => "one line has no effect".to_owned(),

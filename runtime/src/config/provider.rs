@@ -24,14 +24,14 @@ impl Config {
 
 impl Config {
     /// Every component that is named and is not there: one sentence each. No error, since it may come later.
-    pub(super) fn strange_components(&self) -> Vec<String> {
+    pub(super) fn strange_components(&self, installed: &[String]) -> Vec<String> {
         let known: Vec<_> =
             openpact_embedded::components().iter().map(|embedded| embedded.name.to_owned()).collect();
         let strange = self.components.keys().map(ComponentName::as_str);
-        let strange = strange.filter(|name| !known.iter().any(|other| other == name));
+        let strange = strange.filter(|name| !known.iter().chain(installed).any(|other| other == name));
         let sentence = |name| {
-            let hint = hint(name, &known);
-            format!("'components.{name}' has no effect: there is no component '{name}'; {hint}")
+            let hint = near(name, &known).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+            format!("'components.{name}' has no effect as long as no component '{name}' is installed{hint}")
         };
         strange.map(sentence).collect()
     }
@@ -43,12 +43,17 @@ fn sentence(key: &str, name: &str, known: &[String]) -> String {
 
 /// The nearest name, or all of them where none is near.
 fn hint(name: &str, known: &[String]) -> String {
-    let distance = |other: &&String| strsim::jaro_winkler(&name.to_lowercase(), other);
-    let nearest = known.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)));
-    nearest.filter(|nearest| distance(nearest) >= ALIKE).map_or_else(
+    near(name, known).map_or_else(
         || format!("there are {}", known.join(", ")),
         |nearest| format!("did you mean '{nearest}'?"),
     )
+}
+
+/// The nearest name, where it is near enough to be meant.
+fn near<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
+    let distance = |other: &&String| strsim::jaro_winkler(&name.to_lowercase(), other);
+    let nearest = known.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)));
+    nearest.filter(|nearest| distance(nearest) >= ALIKE)
 }
 
 #[cfg(test)]

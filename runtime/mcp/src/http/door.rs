@@ -9,13 +9,14 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::port::AuditSink as _;
+use openpact_model::text::one_line;
 use openpact_store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -126,12 +127,16 @@ impl Door {
             return Err(Denial::Batch);
         }
         let busy = connection.busy();
+        let named = (text(&parts.headers, ORIGIN), text(&parts.headers, HOST));
         let mut request = Request::from_parts(parts, Full::new(body));
         // What answers it holds the place as well: in a session that goes on when nobody listens any more.
         if let Some(place) = place.clone() {
             request.extensions_mut().insert(place);
         }
         let response = CLIENT.scope(Arc::clone(&client), self.protocol.handle(request)).await;
+        if response.status() == StatusCode::FORBIDDEN {
+            self.foreign(peer, &client, named).await;
+        }
         Ok(response.map(|body| ending(body.into_data_stream(), client, (place, busy))))
     }
 
@@ -162,6 +167,22 @@ impl Door {
         Denial::Unknown
     }
 
+    /// A good token that came from a web page, or under a name that is not this machine's: somebody has it who should not.
+    async fn foreign(&self, peer: IpAddr, client: &Client, (origin, host): (String, String)) {
+        if self.records.take(()) == Place::None {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let event = Event::new("mcp.client.denied", client.actor(), "mcp", Verdict::Denied)
+            .with("address", peer.to_string())
+            .with("origin", origin)
+            .with("host", host)
+            .with("not_recorded_before", self.unrecorded.swap(0, Ordering::Relaxed));
+        if let Err(error) = self.store.record(event).await {
+            tracing::error!(%error, "a request from a foreign origin could not be recorded");
+        }
+    }
+
     /// A place among the requests that the client may have open.
     fn place(&self, client: &Client) -> Option<OwnedSemaphorePermit> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,6 +202,14 @@ impl Door {
             Ok(Err(_)) | Err(_) => Err(Denial::Slow),
         }
     }
+}
+
+/// A header for the record.
+fn text(headers: &HeaderMap, name: HeaderName) -> String {
+    headers
+        .get(name)
+        .map(|value| one_line(&String::from_utf8_lossy(value.as_bytes()), 200))
+        .unwrap_or_default()
 }
 
 /// The token that was presented. Only the header counts: addresses end up in logs and histories.

@@ -65,6 +65,10 @@ async fn web_pages_and_rebound_names_stay_outside() {
         assert_eq!(answer.status, 403, "{origin}: {answer:?}");
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
+    let denied = world.audit("mcp.client.denied").await;
+    assert_eq!(denied.len(), 4, "a good token in a page of others is on record");
+    assert_eq!(denied[0].event.actor, "mcp:editor");
+    assert_eq!(denied[0].event.detail["origin"], "https://evil.example");
     for host in ["evil.example", "127.0.0.1.evil.example:8765", "localhost@evil.example", "0.0.0.0:80"] {
         let answer = call.clone().with("Host", host).send(address).await;
         assert!(matches!(answer.status, 400 | 403), "{host}: {answer:?}");
