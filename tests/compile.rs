@@ -51,7 +51,7 @@ fn host(program: &str, arguments: &[&str], bounds: Bounds) -> Host {
     let ports =
         Ports { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), key_value: Arc::new(NoValues) };
     // Few instances: these tests run none, and the address space is that of all tests.
-    Config { compiler, max_instances: 4, ..Config::new(None, [0; 32]) }.build(ports).unwrap()
+    Config { max_instances: 4, ..Config::new(compiler, None, [0; 32]) }.build(ports).unwrap()
 }
 
 /// Compiles with the real helper. A component that compiles is refused later, since it exports no tools.
@@ -159,8 +159,9 @@ fn too_much_native_code_ends_with_its_limit() {
 }
 
 #[test]
-fn whatever_the_shape_somebody_says_no_and_the_host_lives() {
-    let bounds = Bounds { memory: 1 << 30, cpu: Duration::from_secs(5), ..wide() };
+fn whatever_the_shape_its_bound_is_told_and_the_host_lives() {
+    // Only memory is tight: each of the first two takes far more, and comes there long before another bound.
+    let bounds = Bounds { memory: 1 << 30, ..wide() };
     let host = host(PROGRAM, &["compile-component"], bounds);
     let deep = vec![Instruction::Block(wasm::BlockType::Empty); 2_000_000];
     let ends = vec![Instruction::End; 2_000_000];
@@ -171,17 +172,18 @@ fn whatever_the_shape_somebody_says_no_and_the_host_lives() {
     }
     let mut many_types = wasm::Module::new();
     many_types.section(&types);
-    for (what, wasm) in [
-        ("blocks in blocks", component(&module(&[deep], 1))),
-        ("components in components", nested(50_000)),
-        ("many types", component(&many_types)),
-        ("one huge function", huge_function()),
+    let memory = Some("more than 1024 MiB of memory, which is the limit");
+    for (what, wasm, bound) in [
+        ("blocks in blocks", component(&module(&[deep], 1)), memory),
+        ("components in components", nested(50_000), memory),
+        // Cheap for this compiler, however many: it is compiled, and refused later, since it exports no tools.
+        ("many types", component(&many_types), None),
     ] {
         let ended = host.describe(&wasm).unwrap_err();
-        // Either compiled, which is no harm either, or refused, or stopped; never an end of the helper without a reason.
-        let clear =
-            matches!(ended, Error::Interface { .. } | Error::Compile { .. } | Error::CompileBound { .. });
-        assert!(clear, "{what}: {ended:?}");
+        match bound {
+            Some(bound) => assert!(ended.to_string().contains(bound), "{what}: {ended:?}"),
+            None => assert!(matches!(ended, Error::Interface { .. }), "{what}: {ended:?}"),
+        }
         let good = host.describe(&many_functions(1)).unwrap_err();
         assert!(matches!(good, Error::Interface { .. }), "after {what}: {good:?}");
     }

@@ -275,12 +275,12 @@ fn ask(sandbox: &Sandbox, pre: &AdapterComponentPre<State>) -> Result<Info, Erro
     let work = Use { pre: pre.clone(), function };
     let state = sandbox.pure_state(&ledger);
     let run = crate::call::run(&sandbox.shared, &sandbox.name, state, terms.budget(&meter), work);
-    let ended = describe::wait(&sandbox.shared, &sandbox.name, run);
-    ledger.capture().finish();
-    match ended {
-        Some(Ok(said)) => info::checked(said).map_err(refuse),
-        None => Err(refuse(describe::LOST.into())),
-        Some(Err(Stopped::Cancelled | Stopped::Off)) => Err(refuse("it was stopped".into())),
-        Some(Err(Stopped::Error(error))) => Err(refuse(failure::words(terms.failure(&error, &ledger)))),
-    }
+    let said = match describe::wait(&sandbox.shared, &sandbox.name, run) {
+        Some(Ok(said)) => Ok(said),
+        None => Err(ToolFailure::Host(describe::LOST.into())),
+        Some(Err(Stopped::Cancelled | Stopped::Off)) => Err(ToolFailure::Stopped),
+        Some(Err(Stopped::Error(error))) => Err(terms.failure(&error, &ledger)),
+    };
+    ledger.ended(meter.total(), said.as_ref().err());
+    info::checked(said.map_err(|failure| refuse(failure::words(failure)))?).map_err(refuse)
 }

@@ -148,23 +148,32 @@ impl Cache {
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let ours = path.extension().is_some_and(|end| end == NATIVE || end == DRAFT);
-            // What is gone by now takes no room.
-            if let Some(about) = fs::symlink_metadata(&path).ok().filter(|_| ours) {
+            // What is gone by now takes no room. What is neither a file nor a link was put there by somebody else.
+            let about = fs::symlink_metadata(&path)
+                .ok()
+                .filter(|about| ours && (about.is_file() || about.is_symlink()));
+            if let Some(about) = about {
                 files.push((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), path, about.len()));
             }
         }
         files.sort();
         let mut all: u64 = files.iter().map(|(.., bytes)| bytes).sum();
+        // One that cannot be removed is told in the end, and keeps nothing else.
+        let mut failed = Ok(());
         for (_, path, bytes) in files {
             if all <= self.most {
                 break;
             }
-            if path != kept {
-                fs::remove_file(&path)?;
-                all -= bytes;
+            if path == kept {
+                continue;
+            }
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => failed = Err(error),
+                // Somebody else may have removed it.
+                _ => all -= bytes,
             }
         }
-        Ok(())
+        failed
     }
 }
 
@@ -176,6 +185,7 @@ mod tests {
     use openpact_model::random::SystemRandom;
 
     use super::*;
+    use crate::compile::Compiler;
     use crate::config::Config;
 
     /// An empty component: enough for everything but running.
@@ -195,7 +205,7 @@ mod tests {
 
     fn fixture() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        let engine = crate::engine::build(&Config::new(None, [0; 32])).unwrap();
+        let engine = crate::engine::build(&Config::new(Compiler::InProcess, None, [0; 32])).unwrap();
         let cache = cache(&folder, [7; 32], &engine);
         let digest = Digest::of(EMPTY);
         cache.store(digest, &engine.precompile_component(EMPTY).unwrap());
@@ -313,6 +323,22 @@ mod tests {
         fixture.cache.store(fixture.digest, &old);
         assert!(fixture.cache.read(&fixture.cache.path(fixture.digest), fixture.digest).is_ok());
         assert!(!loads(&fixture));
+    }
+
+    #[test]
+    fn what_cannot_be_removed_keeps_nothing_else() {
+        let mut fixture = fixture();
+        // Older than all: a folder with the name of a compiled component, which is no file that could be removed.
+        let folder = fixture.folder.path().join("x.native");
+        fs::create_dir(&folder).unwrap();
+        File::open(&folder).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let link = fixture.folder.path().join("dangling.native");
+        std::os::unix::fs::symlink("/nowhere", &link).unwrap();
+        fixture.cache.most = 0;
+        let native = fixture.engine.precompile_component(EMPTY).unwrap();
+        fixture.cache.store(Digest::of(b"another"), &native);
+        assert!(!fixture.cache.path(fixture.digest).exists() && folder.exists());
+        assert!(fs::symlink_metadata(&link).is_err(), "a link is removed, not followed");
     }
 
     #[test]

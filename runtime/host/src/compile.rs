@@ -5,12 +5,15 @@
 //! boundary: native code is taken from the pipe of a child that this process started itself, and from nowhere else.
 
 mod helper;
+mod machine;
 mod protocol;
 mod worker;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use openpact_model::clock::Clock;
 use wasmtime::Engine;
 
 use crate::error::Error;
@@ -40,11 +43,41 @@ pub struct Bounds {
     pub native: u64,
 }
 
+/// The memory that compiling a component is allowed even where a machine has less: twice what the largest of the shipped
+/// components takes. It is address space, much of which is never touched.
+const LEAST_MEMORY: u64 = 512 << 20;
+/// And where a machine has more than enough.
+const MOST_MEMORY: u64 = 2 << 30;
+
+impl Bounds {
+    /// The defaults, with no more than half of the memory that this machine, or the control group of this program, has;
+    /// but at least 512 MiB.
+    pub fn for_this_machine() -> Self {
+        Self::for_memory(machine::memory())
+    }
+
+    fn for_memory(there: Option<u64>) -> Self {
+        let memory = there.map_or(MOST_MEMORY, |bytes| (bytes / 2).clamp(LEAST_MEMORY, MOST_MEMORY));
+        Self { memory, ..Self::default() }
+    }
+
+    /// How many helpers may run at once: no more than there are processors, and than half of the memory has room for.
+    fn helpers(&self, processors: usize, there: Option<u64>) -> usize {
+        let room = there.map_or(u64::MAX, |bytes| bytes / 2 / self.memory.max(1));
+        usize::try_from(room).unwrap_or(usize::MAX).clamp(1, processors.max(1))
+    }
+}
+
 impl Default for Bounds {
     /// A shipped component of three megabytes takes about two seconds and 250 MB of address space, and has native code
-    /// of five megabytes: this is more than ten times as much.
+    /// of five megabytes: this is about ten times as much.
     fn default() -> Self {
-        Self { memory: 2 << 30, cpu: Duration::from_mins(1), wall: Duration::from_mins(3), native: 128 << 20 }
+        Self {
+            memory: MOST_MEMORY,
+            cpu: Duration::from_mins(1),
+            wall: Duration::from_mins(3),
+            native: 128 << 20,
+        }
     }
 }
 
@@ -75,16 +108,32 @@ impl fmt::Display for Bound {
     }
 }
 
+impl Bound {
+    /// What helps against it.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Memory(bytes) if *bytes < MOST_MEMORY => {
+                "a machine with more memory may do, or its author has to make it smaller or simpler"
+            }
+            _ => "its author has to make it smaller or simpler",
+        }
+    }
+}
+
 /// Compiles for one engine.
 pub(crate) struct Workshop {
     compiler: Compiler,
-    /// At most as many helpers as there are processors: more would only take memory from each other.
     places: helper::Places,
+    clock: Arc<dyn Clock>,
 }
 
 impl Workshop {
-    pub(crate) fn new(compiler: Compiler) -> Self {
-        Self { compiler, places: helper::Places::for_this_machine() }
+    pub(crate) fn new(compiler: Compiler, clock: Arc<dyn Clock>) -> Self {
+        let places = match &compiler {
+            Compiler::InProcess => 1,
+            Compiler::Helper(helper) => helper.bounds.helpers(helper::processors(), machine::memory()),
+        };
+        Self { compiler, places: helper::Places::new(places), clock }
     }
 
     /// The native code of the component in `wasm`, as the engine with these settings loads it. Blocks.
@@ -95,10 +144,41 @@ impl Workshop {
             Compiler::Helper(helper) => helper,
         };
         let _place = self.places.take();
-        helper.compile(wasm, crate::engine::fingerprint(engine)).map_err(|stopped| match stopped {
+        let made = helper.compile(wasm, crate::engine::fingerprint(engine), self.clock.as_ref());
+        made.map_err(|stopped| match stopped {
             Stopped::Refused(why) => refused(wasmtime::Error::msg(why)),
             Stopped::At(bound) => Error::CompileBound { name: name.to_owned(), bound },
             Stopped::Lost(why) => Error::Compiler { name: name.to_owned(), why },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_machine_allows_less_and_compiles_one_after_the_other() {
+        for (there, memory, helpers) in [
+            (Some(64 << 30), 2 << 30, 4),
+            (Some(8 << 30), 2 << 30, 2),
+            (Some(4 << 30), 2 << 30, 1),
+            (Some(2 << 30), 1 << 30, 1),
+            (Some(256 << 20), 512 << 20, 1),
+            (None, 2 << 30, 4),
+        ] {
+            let bounds = Bounds::for_memory(there);
+            assert_eq!((bounds.memory, bounds.helpers(4, there)), (memory, helpers), "{there:?}");
+        }
+        let machine = Bounds::for_this_machine().memory;
+        assert!((LEAST_MEMORY..=MOST_MEMORY).contains(&machine), "{machine}");
+    }
+
+    #[test]
+    fn a_bound_that_the_machine_sets_is_not_the_authors_alone() {
+        assert!(Bound::Memory(LEAST_MEMORY).remedy().contains("a machine with more memory"));
+        for bound in [Bound::Memory(MOST_MEMORY), Bound::Stack(1)] {
+            assert_eq!(bound.remedy(), "its author has to make it smaller or simpler");
+        }
     }
 }

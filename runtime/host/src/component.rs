@@ -93,19 +93,11 @@ impl Component {
         let ledger = self.sandbox.ledger(call.turn.clone());
         let meter = Arc::new(Meter::default());
         let result = self.execute(&call, start, &ledger, &meter).await;
-        if ledger.capture().has_dropped() {
-            ledger.reached(Limit::Output, self.sandbox.limits.output as u64);
-        }
-        let report = Report {
-            result,
-            wall: clock.since(start),
-            cpu: meter.total(),
-            peak_memory: ledger.peak_memory(),
-            requests: ledger.requests(),
-            log: ledger.capture().finish(),
-        };
+        let cpu = meter.total();
+        let log = ledger.ended(cpu, result.as_ref().err());
+        let (peak_memory, requests) = (ledger.peak_memory(), ledger.requests());
+        let report = Report { result, wall: clock.since(start), cpu, peak_memory, requests, log };
         metric::cpu(&self.sandbox.name, report.cpu);
-        ledger.ended(report.cpu, report.result.as_ref().err());
         tracing::debug!(
             component = self.manifest().name.as_str(),
             tool = call.tool,

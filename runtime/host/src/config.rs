@@ -49,14 +49,15 @@ pub struct Share {
 }
 
 impl Config {
-    /// The defaults with a cache of half a gigabyte, and compiling in this process: 64 instances and 8 receive loops, 1 GiB each at most, a look every 10 ms, two threads, a tenth of a
-    /// core for each receive loop with 5 seconds at once.
-    pub fn new(cache_dir: Option<PathBuf>, cache_key: [u8; 32]) -> Self {
+    /// The defaults: a cache of half a gigabyte, 64 instances and 8 receive loops of 1 GiB each at most, a look every
+    /// 10 ms, two threads, a tenth of a core for each receive loop with 5 seconds at once. Who compiles has no default:
+    /// whoever takes a compiler without bounds says so.
+    pub fn new(compiler: Compiler, cache_dir: Option<PathBuf>, cache_key: [u8; 32]) -> Self {
         Self {
             cache_dir,
             cache_key,
             cache_bytes: 512 << 20,
-            compiler: Compiler::InProcess,
+            compiler,
             guest_threads: 2,
             max_instances: 64,
             max_loops: 8,

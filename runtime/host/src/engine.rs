@@ -134,10 +134,11 @@ impl Drop for Ticker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::Compiler;
 
     #[test]
     fn a_pool_that_cannot_be_reserved_falls_back() {
-        let mut config = Config::new(None, [0; 32]);
+        let mut config = Config::new(Compiler::InProcess, None, [0; 32]);
         // 4 GiB for each of 17 billion memories: more than any address space.
         config.max_instances = u32::MAX;
         let engine = build(&config).unwrap();
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_compiles_makes_code_for_what_runs() {
-        let runs = build(&Config::new(None, [0; 32])).unwrap();
+        let runs = build(&Config::new(Compiler::InProcess, None, [0; 32])).unwrap();
         let compiles = for_compiling().unwrap();
         assert_eq!(fingerprint(&runs), fingerprint(&compiles));
         assert!(compiles.pooling_allocator_metrics().is_none(), "it reserves no address space");
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_default_has_a_pool() {
-        let engine = build(&Config::new(None, [0; 32])).unwrap();
+        let engine = build(&Config::new(Compiler::InProcess, None, [0; 32])).unwrap();
         assert!(engine.pooling_allocator_metrics().is_some());
     }
 }

@@ -31,7 +31,7 @@ pub enum Error {
     },
     /// Compiling it takes more than it may.
     #[error(
-        "the component '{name}' is not compiled: that takes more than {bound}, which is the limit; its author has to make it smaller or simpler"
+        "the component '{name}' is not compiled: that takes more than {bound}, which is the limit; {}", bound.remedy()
     )]
     CompileBound {
         /// The component.
@@ -46,6 +46,17 @@ pub enum Error {
         name: String,
         /// How it ended.
         why: String,
+    },
+    /// The native code is there, and cannot be taken into memory.
+    #[error(
+        "this machine cannot load the component '{name}': look at its free memory, at how many files may be open, and that /proc is there"
+    )]
+    Machine {
+        /// The component.
+        name: String,
+        /// What the system or the engine said.
+        #[source]
+        source: wasmtime::Error,
     },
     /// The component imports something that the host does not have, or lacks the export `openpact:tool/tools`.
     #[error("the component '{name}' does not fit the interfaces of this host")]

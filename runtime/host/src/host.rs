@@ -27,6 +27,7 @@ use crate::deployment::{Deployment, Limits};
 use crate::engine::{self, Ticker};
 use crate::error::Error;
 use crate::filesystem::Spaces;
+use crate::import::kv;
 use crate::native::{Frozen, Native};
 use crate::places::Places;
 use crate::state::State;
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) places: Arc<Places>,
     pub(crate) turns: Arc<Turns>,
     pub(crate) tallies: Tallies,
+    /// How fast each component writes to the key-value store.
+    pub(crate) paces: kv::Paces,
     /// One permit for each receive loop that may live. They live for weeks, and take no place from anything else.
     pub(crate) loops: Arc<Semaphore>,
     pub(crate) place_wait: Duration,
@@ -97,12 +100,13 @@ impl Host {
             places: Places::new(places),
             turns: Turns::new(config.guest_threads),
             tallies: Tallies::new(Arc::clone(&ports.clock)),
+            paces: kv::Paces::new(Arc::clone(&ports.clock)),
             loops: Arc::new(Semaphore::new(config.max_loops.max(1) as usize)),
             place_wait: config.place_wait,
             runtime,
             loop_share: config.loop_share,
             max_memory: config.max_memory,
-            workshop: Workshop::new(config.compiler),
+            workshop: Workshop::new(config.compiler, ports.clock),
             cache,
             linker,
             adapter_linker,
@@ -206,19 +210,12 @@ impl Shared {
         if let Some(cache) = &self.cache {
             cache.store(digest, &native);
         }
-        self.load_native(name, &native)
+        load_native(&self.engine, name, &native)
     }
 
     fn compile(&self, name: &str, bytes: &[u8]) -> Result<wasmtime::component::Component, Error> {
         let native = self.workshop.compile(&self.engine, name, bytes)?;
-        self.load_native(name, &native)
-    }
-
-    /// Loads what the compiler made just now.
-    fn load_native(&self, name: &str, mut native: &[u8]) -> Result<wasmtime::component::Component, Error> {
-        let refused = |source| Error::Compile { name: name.to_owned(), source };
-        let frozen = Frozen::copy(&mut native).map_err(|error| refused(wasmtime::Error::new(error)))?;
-        Native::vouched(frozen).load(&self.engine).map_err(refused)
+        load_native(&self.engine, name, &native)
     }
 
     fn link(
@@ -242,6 +239,17 @@ impl Shared {
             .and_then(AdapterComponentPre::new)
             .map_err(|source| Error::Interface { name: name.to_owned(), source })
     }
+}
+
+/// Loads what the compiler made just now, for this very engine: where that fails, it is no fault of the component.
+fn load_native(
+    engine: &Engine,
+    name: &str,
+    mut native: &[u8],
+) -> Result<wasmtime::component::Component, Error> {
+    let failed = |source| Error::Machine { name: name.to_owned(), source };
+    let frozen = Frozen::copy(&mut native).map_err(|error| failed(wasmtime::Error::new(error)))?;
+    Native::vouched(frozen).load(engine).map_err(failed)
 }
 
 /// The threads on which guests run. They run nothing else.
@@ -274,5 +282,20 @@ impl Drop for Threads {
             // Not waited for: the last component may be dropped on a thread that must not block.
             runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::Compiler;
+
+    #[test]
+    fn what_this_machine_cannot_load_is_not_told_as_the_authors_fault() {
+        let engine = engine::build(&Config::new(Compiler::InProcess, None, [0; 32])).unwrap();
+        let told = load_native(&engine, "echo", b"cut off").unwrap_err();
+        assert!(matches!(told, Error::Machine { .. }), "{told:?}");
+        let told = told.to_string();
+        assert!(told.contains("this machine") && !told.contains("author"), "{told}");
     }
 }

@@ -125,7 +125,12 @@ impl Ledger {
 
     /// Whether the last thing of note was that a grant was missing.
     pub(crate) fn was_denied(&self) -> bool {
-        matches!(*lock(&self.refused), Some(Refusal::Denied | Refusal::Requests))
+        matches!(*lock(&self.refused), Some(Refusal::Denied))
+    }
+
+    /// The limit of requests, if that was the first thing that a call was refused.
+    pub(crate) fn out_of_requests(&self) -> Option<ToolFailure> {
+        matches!(*lock(&self.refused), Some(Refusal::Requests)).then(requests_reached)
     }
 
     pub(crate) fn requests(&self) -> u32 {
@@ -154,12 +159,21 @@ impl Ledger {
         }
     }
 
-    /// The call is over, and took so much processor time.
-    pub(crate) fn ended(&self, cpu: Duration, failure: Option<&ToolFailure>) {
+    /// The call or the run is over, however it ended, and took so much processor time. Gives the lines that it wrote.
+    /// To be called once, before whoever waits for the end is told.
+    pub(crate) fn ended(&self, cpu: Duration, failure: Option<&ToolFailure>) -> Vec<String> {
+        let (lines, overrun) = {
+            let mut capture = self.capture();
+            (capture.finish(), capture.overrun())
+        };
+        if let Some(most) = overrun {
+            self.reached(Limit::Output, most);
+        }
         if let Some(ToolFailure::LimitReached { limit, value }) = failure {
             self.reached(*limit, *value);
         }
         self.tally.ended(cpu, failure);
+        lines
     }
 
     /// An operation was refused because no grant allows it.
@@ -181,12 +195,14 @@ impl Ledger {
             Some(Refusal::Denied) if own_words => {
                 ToolFailure::Denied("the tool asked for something that it has not been granted".into())
             }
-            Some(Refusal::Requests) if own_words => {
-                ToolFailure::LimitReached { limit: Limit::Requests, value: u64::from(MAX_REQUESTS) }
-            }
+            Some(Refusal::Requests) if own_words => requests_reached(),
             _ => failure,
         }
     }
+}
+
+fn requests_reached() -> ToolFailure {
+    ToolFailure::LimitReached { limit: Limit::Requests, value: u64::from(MAX_REQUESTS) }
 }
 
 /// Takes a lock whose data stays sound whatever its holder did: counters and text.
@@ -197,6 +213,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stdio::Channel;
 
     #[test]
     fn requests_of_one_call_are_counted_and_end() {
@@ -208,11 +225,34 @@ mod tests {
         assert_eq!(ledger.requests(), MAX_REQUESTS + 10);
         let told = ToolFailure::LimitReached { limit: Limit::Requests, value: 500 };
         assert_eq!(ledger.explain(failed), told);
-        ledger.ended(Duration::ZERO, Some(&told));
+        let lines = ledger.ended(Duration::ZERO, Some(&told));
         let health = ledger.tally.health();
         assert_eq!((health.limits.len(), health.limits[0].times, health.failed), (1, 1, 1), "counted once");
         let noted = "more than 500 HTTP requests in one call: the rest is denied unasked";
-        assert_eq!(ledger.capture().finish(), [noted], "once");
+        assert_eq!(lines, [noted], "once");
+    }
+
+    #[test]
+    fn output_that_is_cut_counts_however_late_it_shows() {
+        // The last line has no end, so what of it does not fit shows when the call is over.
+        let unfinished = Ledger::new(Capture::for_tests(100), Ledger::tally_for_tests());
+        unfinished.capture().write(Channel::Output, &[b'x'; 90]);
+        unfinished.capture().write(Channel::Error, &[b'x'; 90]);
+        // And in a run without an end it is told, and forgotten, as soon as there is room again.
+        let clock = Arc::new(openpact_model::clock::SystemClock);
+        let lasting = Ledger::lasting(Capture::lasting_for_tests(100), Ledger::tally_for_tests(), clock);
+        lasting.capture().message(Level::Info, &"x".repeat(101));
+        lasting.capture().finish();
+        for ledger in [unfinished, lasting] {
+            ledger.ended(Duration::from_millis(2), None);
+            let health = ledger.tally.health();
+            let met: Vec<_> = health.limits.iter().map(|met| (met.limit, met.value, met.times)).collect();
+            assert_eq!((met, health.calls, health.cpu_ms), (vec![(Limit::Output, 100, 1)], 1, 2));
+        }
+        let short = Ledger::for_tests();
+        short.capture().message(Level::Info, "short");
+        assert_eq!(short.ended(Duration::ZERO, None), ["short"]);
+        assert_eq!(short.tally.health().limits, []);
     }
 
     #[tokio::test]

@@ -84,6 +84,8 @@ impl ResourceLimiter for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::Compiler;
+    use crate::config::Config;
 
     fn limiter(max: u64) -> (Limiter, Arc<Ledger>) {
         let ledger = Arc::new(Ledger::for_tests());
@@ -164,7 +166,7 @@ mod tests {
 
     /// Makes an instance with room for `max` bytes, and lets it grow if that is wanted. Gives what was taken at most.
     fn run(max: u64, memories: &[u64], tables: &[u64], grow: bool) -> (wasmtime::Result<()>, u64) {
-        let engine = crate::engine::build(&crate::config::Config::new(None, [0; 32])).unwrap();
+        let engine = crate::engine::build(&Config::new(Compiler::InProcess, None, [0; 32])).unwrap();
         let (limiter, ledger) = limiter(max);
         let mut store = wasmtime::Store::new(&engine, limiter);
         store.limiter(|limiter| limiter);

@@ -101,10 +101,12 @@ fn no_network(l: &mut Linker<State>) -> wasmtime::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::Compiler;
+    use crate::config::Config;
 
     #[test]
     fn only_adapters_have_an_inbox() {
-        let engine = crate::engine::build(&crate::config::Config::new(None, [0; 32])).unwrap();
+        let engine = crate::engine::build(&Config::new(Compiler::InProcess, None, [0; 32])).unwrap();
         let inbox = "openpact:chat/inbox@0.1.0";
         let has = |linker: &Linker<State>| {
             linker

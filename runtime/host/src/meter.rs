@@ -58,6 +58,22 @@ impl<F: Future> Metered<F> {
     }
 }
 
+impl<F> Metered<F> {
+    /// Drops what is left of the future, measured as its polls are.
+    pub(crate) fn end(&mut self) {
+        if self.inner.is_some() {
+            let _guard = Started::now(Arc::clone(&self.meter));
+            self.inner = None;
+        }
+    }
+}
+
+impl<F> Drop for Metered<F> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -25,8 +26,7 @@ pub(crate) struct Frozen {
 impl Frozen {
     /// Copies everything out of `from` into memory of its own and seals it.
     pub(crate) fn copy(from: &mut impl Read) -> io::Result<Self> {
-        let fd = memfd_create("openpact-native", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        let mut file = File::from(fd);
+        let mut file = anonymous()?;
         let length = io::copy(from, &mut file)?;
         file.flush()?;
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
@@ -59,6 +59,18 @@ impl Frozen {
     }
 }
 
+/// An empty file without a name, which can be sealed and cannot be executed as a program.
+fn anonymous() -> io::Result<File> {
+    let create =
+        |more| memfd_create("openpact-native", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | more);
+    let made = match create(MemfdFlags::NOEXEC_SEAL) {
+        // Linux before 6.3 does not know the flag.
+        Err(Errno::INVAL) => create(MemfdFlags::empty()),
+        made => made,
+    };
+    Ok(made?.into())
+}
+
 /// Native code that this program's compiler made. Whoever makes one vouches for that.
 pub(crate) struct Native(Frozen);
 
@@ -83,6 +95,8 @@ impl Native {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -96,6 +110,9 @@ mod tests {
         let reopened = std::fs::OpenOptions::new().write(true).open(frozen.path());
         assert!(reopened.is_err() || reopened.unwrap().write_at(b"x", 0).is_err(), "or through its name");
         assert!(fcntl_add_seals(&frozen.file, SealFlags::empty()).is_err(), "and the seals stay");
+        let mode = frozen.file.metadata().unwrap().permissions().mode();
+        let knows = memfd_create("probe", MemfdFlags::NOEXEC_SEAL).is_ok();
+        assert!(!knows || mode & 0o111 == 0, "nor can it be executed: {mode:o}");
     }
 
     #[test]

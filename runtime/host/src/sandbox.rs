@@ -48,7 +48,7 @@ impl Sandbox {
             Settings::new(manifest.settings.as_ref(), &manifest.secret_settings(), &deployment.settings);
         Ok(Self {
             tally: shared.tallies.of(&manifest.name),
-            kv_pace: kv::Pace::new(Arc::clone(&shared.clock)),
+            kv_pace: shared.paces.of(&manifest.name),
             shared,
             name: manifest.name.clone(),
             principal: Principal::Component(manifest.name.clone()),

@@ -59,7 +59,12 @@ pub(crate) struct Capture {
     source: Source,
     redact: Redact,
     allowance: Allowance,
+    /// Bytes that may be written, at once for a guest without an end.
+    most: usize,
+    /// Bytes that were not taken and have not been told yet.
     dropped: u64,
+    /// Whether there ever were any.
+    has_dropped: bool,
     /// Empty for a guest without an end.
     lines: Vec<String>,
     pending: [Vec<u8>; 2],
@@ -69,20 +74,22 @@ pub(crate) struct Capture {
 impl Capture {
     /// For one call, which may write `budget` bytes.
     pub(crate) fn new(source: Source, budget: usize, redact: Redact) -> Self {
-        Self::with(source, Allowance::Once(budget), redact)
+        Self::with(source, Allowance::Once(budget), budget, redact)
     }
 
     /// For a guest without an end, which may write `burst` bytes at once. Nothing of it is kept here.
     pub(crate) fn lasting(source: Source, burst: usize, redact: Redact, clock: Arc<dyn Clock>) -> Self {
-        Self::with(source, Allowance::steady(burst, clock), redact)
+        Self::with(source, Allowance::steady(burst, clock), burst, redact)
     }
 
-    fn with(source: Source, allowance: Allowance, redact: Redact) -> Self {
+    fn with(source: Source, allowance: Allowance, most: usize, redact: Redact) -> Self {
         Self {
             source,
             redact,
             allowance,
+            most,
             dropped: 0,
+            has_dropped: false,
             lines: Vec::new(),
             pending: Default::default(),
             tail: Vec::new(),
@@ -96,6 +103,12 @@ impl Capture {
             turn: TurnId::from_stored("turn_0"),
         };
         Self::new(source, budget, Arc::new(str::to_owned))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lasting_for_tests(burst: usize) -> Self {
+        let clock = Arc::new(openpact_model::clock::SystemClock);
+        Self::lasting(Self::for_tests(0).source, burst, Arc::new(str::to_owned), clock)
     }
 
     /// One message through `openpact:host/log`.
@@ -136,14 +149,16 @@ impl Capture {
         std::mem::take(&mut self.lines)
     }
 
-    /// Whether something was not taken that has not been told yet.
-    pub(crate) fn has_dropped(&self) -> bool {
-        self.dropped > 0
+    /// The bytes that might have been written, where more were. To be asked when nothing more comes: what stands in an
+    /// unfinished line is looked at only then.
+    pub(crate) fn overrun(&self) -> Option<u64> {
+        self.has_dropped.then_some(self.most as u64)
     }
 
     fn tell_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
+            self.has_dropped = true;
             metric::dropped(&self.source.component, dropped);
             self.emit(Level::Warn, format!("{dropped} more bytes of output were dropped"));
         }
@@ -308,9 +323,7 @@ mod tests {
 
     #[test]
     fn a_guest_without_an_end_leaves_nothing_behind() {
-        let source = Capture::for_tests(0).source;
-        let clock = Arc::new(openpact_model::clock::SystemClock);
-        let mut capture = Capture::lasting(source, 4096, Arc::new(str::to_owned), clock);
+        let mut capture = Capture::lasting_for_tests(4096);
         for _ in 0..10_000 {
             capture.message(Level::Info, "a line of text");
             capture.write(Channel::Error, b"another line of text\n");

@@ -16,6 +16,10 @@ use openpact_model::id::ComponentName;
 use crate::ledger::lock;
 use crate::meter::{Meter, Metered};
 
+/// How far a component may lie behind the one that used the most. One that always runs, and on fewer threads than it
+/// could have, would else save up all that it left to others.
+const LAG: Duration = Duration::from_millis(100);
+
 /// The scheduler.
 pub(crate) struct Turns(Mutex<State>);
 
@@ -59,14 +63,7 @@ impl Turns {
         if state.granted.remove(&number) {
             return true;
         }
-        let floor = state.floor;
-        if !state.lines.contains_key(who) {
-            state.lines.insert(who.clone(), Line::default());
-        }
-        let line = state.lines.get_mut(who).expect("it is there now");
-        if line.running == 0 && line.waiting.is_empty() {
-            line.used = line.used.max(floor);
-        }
+        let line = state.line(who);
         if let Some((_, there)) = line.waiting.iter_mut().find(|(waiting, _)| *waiting == number) {
             there.clone_from(waker);
             return false;
@@ -94,10 +91,10 @@ impl Turns {
         }
     }
 
-    /// The turn goes on after it took so much processor time.
+    /// So much processor time was taken, in a turn that goes on or in none.
     fn charge(&self, who: &ComponentName, used: Duration) {
-        if let Some(line) = lock(&self.0).lines.get_mut(who) {
-            line.used += used;
+        if !used.is_zero() {
+            lock(&self.0).line(who).used += used;
         }
     }
 
@@ -141,6 +138,18 @@ impl Turns {
 }
 
 impl State {
+    /// The line of a component. One that was away has no more right to a turn than one that is new.
+    fn line(&mut self, who: &ComponentName) -> &mut Line {
+        if !self.lines.contains_key(who) {
+            self.lines.insert(who.clone(), Line::default());
+        }
+        let line = self.lines.get_mut(who).expect("it is there now");
+        if line.running == 0 && line.waiting.is_empty() {
+            line.used = line.used.max(self.floor);
+        }
+        line
+    }
+
     /// Gives free threads to those who wait; they are to be woken when nothing is locked any more.
     fn serve(&mut self) -> Vec<(u64, Waker)> {
         let mut granted = Vec::new();
@@ -162,6 +171,7 @@ impl State {
         if let Some(line) = self.lines.get_mut(who) {
             line.running += 1;
             line.served = self.given;
+            line.used = line.used.max(self.floor.saturating_sub(LAG));
             self.floor = self.floor.max(line.used);
         }
     }
@@ -242,11 +252,16 @@ impl<F: Future> Future for Fair<F> {
 
 impl<F> Drop for Fair<F> {
     fn drop(&mut self) {
+        let before = self.meter.total();
+        // First: an instance that is stopped is taken apart here, and that is its component's time as well.
+        self.inner.end();
+        let used = self.meter.total().saturating_sub(before);
         match self.stage {
-            Stage::Away => {}
+            Stage::Holds => return self.turns.over(&self.who, used),
             Stage::Waits => self.turns.leave(&self.who, self.number),
-            Stage::Holds => self.turns.over(&self.who, Duration::ZERO),
+            Stage::Away => {}
         }
+        self.turns.charge(&self.who, used);
     }
 }
 
@@ -284,34 +299,53 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Threads on which guests run that always want to run: each step, all that run give their turn back after a slice
-    /// and ask again. Gives how many slices each component got, and the order.
+    /// A guest that always wants to run, from a step on.
+    #[derive(Clone)]
+    struct Spinner {
+        who: ComponentName,
+        number: u64,
+        from: usize,
+    }
+
+    /// Threads on which such guests run: each step, all that run give their turn back after a slice and ask again. For
+    /// each component, how many guests it has and from when on. Gives who had each slice, with its step.
+    fn spin_from(threads: usize, guests: &[(&str, usize, usize)], steps: usize) -> Vec<(usize, String)> {
+        let turns = Turns::new(threads);
+        let mut all: Vec<Spinner> = Vec::new();
+        for (who, calls, from) in guests {
+            all.extend((0..*calls).map(|_| Spinner { who: name(who), number: turns.number(), from: *from }));
+        }
+        let ask = |guest: &Spinner| turns.ask(&guest.who, guest.number, Waker::noop());
+        let (mut running, mut slices) = (Vec::new(), Vec::new());
+        for step in 0..steps {
+            running.extend(all.iter().filter(|guest| guest.from == step && ask(guest)).cloned());
+            let begun = all.iter().filter(|guest| guest.from <= step).count();
+            assert_eq!(running.len(), threads.min(begun), "no thread is idle while somebody waits");
+            for guest in std::mem::take(&mut running) {
+                slices.push((step, guest.who.to_string()));
+                turns.charge(&guest.who, SLICE);
+                if turns.hand_over(&guest.who, guest.number, Waker::noop()) {
+                    running.push(guest);
+                }
+            }
+            let granted: Vec<_> =
+                all.iter().filter(|guest| lock(&turns.0).granted.contains(&guest.number)).collect();
+            running.extend(granted.into_iter().filter(|guest| ask(guest)).cloned());
+        }
+        slices
+    }
+
+    /// As [`spin_from`] from the beginning on: how many slices each component got, and the order.
     fn spin(
         threads: usize,
         guests: &[(&str, usize)],
         steps: usize,
     ) -> (BTreeMap<String, usize>, Vec<String>) {
-        let turns = Turns::new(threads);
-        let mut all: Vec<(ComponentName, u64)> = Vec::new();
-        for (who, calls) in guests {
-            all.extend((0..*calls).map(|_| (name(who), turns.number())));
-        }
-        let ask = |guest: &(ComponentName, u64)| turns.ask(&guest.0, guest.1, Waker::noop());
-        let mut running: Vec<_> = all.iter().filter(|guest| ask(guest)).cloned().collect();
+        let guests: Vec<_> = guests.iter().map(|(who, calls)| (*who, *calls, 0)).collect();
         let (mut slices, mut order) = (BTreeMap::new(), Vec::new());
-        for _ in 0..steps {
-            assert_eq!(running.len(), threads.min(all.len()), "no thread is idle while somebody waits");
-            for guest in std::mem::take(&mut running) {
-                *slices.entry(guest.0.to_string()).or_default() += 1;
-                order.push(guest.0.to_string());
-                turns.charge(&guest.0, SLICE);
-                if turns.hand_over(&guest.0, guest.1, Waker::noop()) {
-                    running.push(guest);
-                }
-            }
-            let granted: Vec<_> =
-                all.iter().filter(|guest| lock(&turns.0).granted.contains(&guest.1)).collect();
-            running.extend(granted.into_iter().filter(|guest| ask(guest)).cloned());
+        for (_, who) in spin_from(threads, &guests, steps) {
+            *slices.entry(who.clone()).or_default() += 1;
+            order.push(who);
         }
         (slices, order)
     }
@@ -334,6 +368,69 @@ mod tests {
         let (slices, _) = spin(2, &[("aa", 8), ("bb", 3), ("cc", 1), ("dd", 30)], 200);
         assert_eq!(slices.values().sum::<usize>(), 400);
         assert!(slices.values().all(|slices| slices.abs_diff(100) <= 2), "{slices:?}");
+    }
+
+    #[test]
+    fn nothing_is_saved_up_by_one_that_always_runs_on_fewer_threads() {
+        // Half a minute in which "aa" uses three threads and "bb" one; then "bb" wants all, and "cc" comes.
+        const LATER: usize = 3000;
+        let guests = [("aa", 3, 0), ("bb", 1, 0), ("bb", 7, LATER), ("cc", 1, LATER)];
+        let slices = spin_from(4, &guests, LATER + 100);
+        let of =
+            |who: &str, from: usize| slices.iter().filter(|(step, of)| *step >= from && of == who).count();
+        assert_eq!((of("aa", 0) - of("aa", LATER), of("bb", 0) - of("bb", LATER)), (9000, 3000));
+        let last = ["aa", "bb", "cc"].map(|who| of(who, LATER));
+        assert_eq!(last.iter().sum::<usize>(), 400);
+        // A second of four threads: "cc" can use one, the others share the rest but for the lag that may remain.
+        let lag = 10;
+        assert!(last[2] >= 100 - lag && last[0] >= 150 - 2 * lag, "{last:?}");
+    }
+
+    #[test]
+    fn an_instance_that_is_stopped_is_taken_apart_at_its_components_cost() {
+        const WORK: Duration = Duration::from_millis(5);
+
+        /// Takes time to be taken apart, and tells which threads were free meanwhile.
+        struct Instance(Arc<Turns>, Arc<Meter>, Arc<Mutex<Option<usize>>>, bool);
+
+        impl Future for Instance {
+            type Output = ();
+
+            fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+                if self.3 {
+                    self.1.looked_at();
+                }
+                Poll::Pending
+            }
+        }
+
+        impl Drop for Instance {
+            fn drop(&mut self) {
+                let until = self.1.running() + WORK;
+                while self.1.running() < until {
+                    std::hint::spin_loop();
+                }
+                *lock(&self.2) = Some(lock(&self.0.0).free);
+            }
+        }
+
+        for holds in [true, false] {
+            let (turns, meter, free) = (Turns::new(1), Arc::new(Meter::default()), Arc::default());
+            let who = name("aa");
+            let instance = Instance(Arc::clone(&turns), Arc::clone(&meter), Arc::clone(&free), holds);
+            let mut fair = Fair::new(&turns, &who, &meter, instance);
+            assert!(Pin::new(&mut fair).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            let before = meter.total();
+            drop(fair);
+            assert!(meter.total() >= before + WORK, "measured");
+            let state = lock(&turns.0);
+            assert!(state.lines[&who].used >= WORK, "charged");
+            assert_eq!(
+                (*lock(&free), state.free),
+                (Some(usize::from(!holds)), 1),
+                "in its turn if it had one"
+            );
+        }
     }
 
     #[test]

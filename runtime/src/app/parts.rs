@@ -205,11 +205,11 @@ fn guest_threads(app: &App) -> usize {
 
 fn sandbox(app: &App, guest_threads: usize) -> Result<Host, Failure> {
     let cache = app.directory.secure().join("cache");
+    let compiler = host::Compiler::Helper(host::Helper::this_program(crate::cli::COMPILE_COMPONENT));
     let config = host::Config {
         guest_threads,
         max_instances: app.config().limits.instances,
-        compiler: host::Compiler::Helper(host::Helper::this_program(crate::cli::COMPILE_COMPONENT)),
-        ..host::Config::new(Some(cache), app.store.key("native-cache"))
+        ..host::Config::new(compiler, Some(cache), app.store.key("native-cache"))
     };
     let ports = host::Ports {
         clock: Arc::clone(&app.clock),

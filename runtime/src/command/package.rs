@@ -224,7 +224,7 @@ async fn describe(wasm: &[u8]) -> Result<Vec<openpact_model::tool::ToolSpec>, Fa
     };
     // Compiled for this one question, and kept nowhere.
     let compiler = host::Compiler::Helper(host::Helper::this_program(crate::cli::COMPILE_COMPONENT));
-    let config = host::Config { compiler, ..host::Config::new(None, [0; 32]) };
+    let config = host::Config::new(compiler, None, [0; 32]);
     let host = config.build(ports).map_err(Failure::failed)?;
     let wasm = wasm.to_vec();
     let described = tokio::task::spawn_blocking(move || host.describe(&wasm)).await;

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use openpact_egress::Grant;
-use openpact_host::{Adapter, Config, Deployment, Host, Ports};
+use openpact_host::{Adapter, Compiler, Config, Deployment, Host, Ports};
 use openpact_model::audit;
 use openpact_model::chat::{
     Adapter as _, AdapterError, CommandSpec, Connection, DeliverError, Detail, Event, Inbox, Outbound, Piece,
@@ -42,7 +42,7 @@ static HOST: LazyLock<(Host, Guests)> = LazyLock::new(|| {
     std::fs::create_dir_all(folder).unwrap();
     let ports =
         Ports { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), key_value: Arc::new(Nothing) };
-    let host = Config::new(Some(folder.into()), [0; 32]).build(ports).unwrap();
+    let host = Config::new(Compiler::InProcess, Some(folder.into()), [0; 32]).build(ports).unwrap();
     (host, Guests::of_new_host())
 });
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use openpact_host::{Component, Config, Deployment, Host, Limits, Ports};
+use openpact_host::{Compiler, Component, Config, Deployment, Host, Limits, Ports};
 use openpact_model::clock::SystemClock;
 use openpact_model::id::{CallId, TurnId};
 use openpact_model::port::{KeyValue, KeyValueWrite, PortError};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn host() -> Host {
     let ports =
         Ports { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), key_value: Arc::new(NoValues) };
-    Config::new(None, [0; 32]).build(ports).expect("this machine can run components")
+    Config::new(Compiler::InProcess, None, [0; 32]).build(ports).expect("this machine can run components")
 }
 
 /// A guest under these limits.

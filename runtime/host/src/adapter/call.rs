@@ -72,26 +72,34 @@ impl Terms<'_> {
         ledger: &Ledger,
         work: Use<T>,
     ) -> Result<T, ToolFailure> {
+        let meter = Arc::new(Meter::default());
+        let ended = self.attempt(state, ledger, work, &meter).await;
+        metric::cpu(&self.sandbox.name, meter.total());
+        ledger.ended(meter.total(), ended.as_ref().err());
+        ended
+    }
+
+    async fn attempt<T: Send + 'static>(
+        &self,
+        state: State,
+        ledger: &Ledger,
+        work: Use<T>,
+        meter: &Arc<Meter>,
+    ) -> Result<T, ToolFailure> {
         let shared = &self.sandbox.shared;
         let places = self.place().await?;
-        let meter = Arc::new(Meter::default());
         let alive = Alive::count(&self.sandbox.name);
-        let run = call::run(shared, &self.sandbox.name, state, self.budget(&meter), work);
+        let run = call::run(shared, &self.sandbox.name, state, self.budget(meter), work);
         let run = Running::start(shared, async move {
             let result = run.await;
             drop((places, alive));
             result
         });
-        let ended = match run.end().await.map_err(ToolFailure::Host) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Stopped::Cancelled | Stopped::Off)) => Err(ToolFailure::Stopped),
-            Ok(Err(Stopped::Error(error))) => Err(self.failure(&error, ledger)),
-            Err(lost) => Err(lost),
-        };
-        metric::cpu(&self.sandbox.name, meter.total());
-        ledger.ended(meter.total(), ended.as_ref().err());
-        ledger.capture().finish();
-        ended
+        match run.end().await.map_err(ToolFailure::Host)? {
+            Ok(answer) => Ok(answer),
+            Err(Stopped::Cancelled | Stopped::Off) => Err(ToolFailure::Stopped),
+            Err(Stopped::Error(error)) => Err(self.failure(&error, ledger)),
+        }
     }
 
     /// The limits of time begin when the instance does: whoever calls is the host itself, and knows what waits.

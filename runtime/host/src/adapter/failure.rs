@@ -28,7 +28,14 @@ pub(super) fn said(error: adapter::SendError, ledger: &Ledger) -> SendError {
         adapter::SendError::TooLarge(bytes) => SendError::TooLarge(bytes),
     };
     let blames = matches!(error, SendError::Unavailable(_) | SendError::Unknown(_) | SendError::Refused(_));
-    if blames && ledger.was_denied() { SendError::Denied } else { error }
+    if !blames {
+        return error;
+    }
+    match ledger.out_of_requests() {
+        Some(failure) => SendError::Broken(words(failure)),
+        None if ledger.was_denied() => SendError::Denied,
+        None => error,
+    }
 }
 
 /// How a function ended that gave no answer. Where a request had left, what came of it is not known.
@@ -58,7 +65,14 @@ pub(super) fn loop_said(error: adapter::AdapterError, ledger: &Ledger) -> Adapte
         adapter::AdapterError::Protocol(why) => AdapterError::Protocol(shown(why)),
     };
     let blames = matches!(error, AdapterError::Unavailable(_) | AdapterError::Protocol(_));
-    if blames && ledger.was_denied() { denied() } else { error }
+    if !blames {
+        return error;
+    }
+    match ledger.out_of_requests() {
+        Some(failure) => AdapterError::Broken(words(failure)),
+        None if ledger.was_denied() => denied(),
+        None => error,
+    }
 }
 
 /// As [`ended`], for a loop or the registration of commands.
@@ -125,6 +139,23 @@ mod tests {
         assert_eq!(gone, SendError::Gone("chat".into()), "an answer of the platform stays one");
         let lost = adapter::AdapterError::Unavailable("x".into());
         assert!(matches!(loop_said(lost, &ledger), AdapterError::Configuration(_)));
+    }
+
+    #[test]
+    fn the_limit_of_requests_is_no_missing_grant() {
+        let ledger = Ledger::for_tests();
+        while ledger.request() {}
+        // The refusal reaches the guest as an ordinary denial too.
+        ledger.denied();
+        let SendError::Broken(why) = said(adapter::SendError::Unavailable("denied".into()), &ledger) else {
+            panic!("it is a limit");
+        };
+        let limit = ToolFailure::LimitReached { limit: Limit::Requests, value: 500 };
+        assert_eq!(why, limit.to_string());
+        let ended = loop_said(adapter::AdapterError::Unavailable("denied".into()), &ledger);
+        assert_eq!(ended, AdapterError::Broken(why));
+        let gone = said(adapter::SendError::Gone("chat".into()), &ledger);
+        assert_eq!(gone, SendError::Gone("chat".into()), "an answer of the platform stays one");
     }
 
     #[test]

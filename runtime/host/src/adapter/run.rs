@@ -4,13 +4,13 @@
 //! requests and its log; memory and open handles have limits that hold at each moment; nothing is kept about what it did.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
 use openpact_bindings::v0_1_0::chat::exports::openpact::chat::adapter;
 use openpact_model::chat::{AdapterError, Inbox};
 use openpact_model::id::TurnId;
 use openpact_model::role::Role;
+use openpact_model::tool::ToolFailure;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -19,6 +19,7 @@ use super::call::Terms;
 use super::failure;
 use crate::call::{self, Running, Work as _};
 use crate::import::inbox;
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::metric::Alive;
 use crate::state::State;
@@ -31,6 +32,28 @@ type End = Option<wasmtime::Result<Result<(), adapter::AdapterError>>>;
 impl Adapter {
     /// Runs the loop until its end, or soon after `stop`.
     pub(super) async fn run_loop(&self, port: Arc<dyn Inbox>, stop: CancellationToken) -> AdapterError {
+        let ledger = self.sandbox.lasting_ledger(TurnId::from_stored("run"));
+        let meter = Arc::new(Meter::default());
+        let end = self.attempt(port, stop, &ledger, &meter).await;
+        ledger.ended(meter.total(), end.as_ref().err());
+        match end {
+            Ok(Ok(())) => AdapterError::Broken("its receive loop ended without a reason".into()),
+            Ok(Err(error)) => failure::loop_said(error, &ledger),
+            Err(ToolFailure::Host(why)) => {
+                tracing::error!(component = self.instance, why, "a receive loop is lost");
+                AdapterError::Broken("the host failed while it ran; see the log".into())
+            }
+            Err(failure) => failure::loop_ended(failure),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        port: Arc<dyn Inbox>,
+        stop: CancellationToken,
+        ledger: &Arc<Ledger>,
+        meter: &Arc<Meter>,
+    ) -> Result<Result<(), adapter::AdapterError>, ToolFailure> {
         let terms = Terms {
             sandbox: &self.sandbox,
             name: "run",
@@ -40,59 +63,43 @@ impl Adapter {
         };
         let place = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return AdapterError::Stopped,
-            place = terms.place_of_loop() => place,
+            () = self.stop.cancelled() => return Err(ToolFailure::Stopped),
+            place = terms.place_of_loop() => place?,
         };
-        let place = match place {
-            Ok(place) => place,
-            Err(failure) => return failure::loop_ended(failure),
-        };
-        let ledger = self.sandbox.lasting_ledger(TurnId::from_stored("run"));
-        let mut state = self.sandbox.state(Role::Guest, &ledger);
+        let mut state = self.sandbox.state(Role::Guest, ledger);
         state.inbox =
             Some(inbox::Inbox::new(port, Arc::from(self.instance.as_str()), Arc::clone(&self.pace)));
         let alive = Alive::count(&self.sandbox.name);
-        let run = self.attended(state, stop.clone());
+        let run = self.attended(state, meter, stop.clone());
         let run = Running::start(&self.sandbox.shared, async move {
             let end = run.await;
             drop((place, alive));
             end
         });
-        let end = run.end().await;
-        ledger.capture().finish();
-        let end = match end {
-            Err(why) => {
-                tracing::error!(component = self.instance, why, "a receive loop is lost");
-                return AdapterError::Broken("the host failed while it ran; see the log".into());
-            }
-            Ok(None) => return AdapterError::Stopped,
-            Ok(Some(end)) => end,
-        };
-        let end = end.map_err(|error| terms.failure(&error, &ledger));
-        ledger.ended(Duration::ZERO, end.as_ref().err());
-        match end {
-            Ok(Ok(())) => AdapterError::Broken("its receive loop ended without a reason".into()),
-            Ok(Err(error)) => failure::loop_said(error, &ledger),
-            Err(failure) => failure::loop_ended(failure),
-        }
+        let end = run.end().await.map_err(ToolFailure::Host)?.ok_or(ToolFailure::Stopped)?;
+        end.map_err(|error| terms.failure(&error, ledger))
     }
 
     /// The loop with everything that looks after it, ready to be put on the guests' threads.
-    fn attended(&self, state: State, stop: CancellationToken) -> impl Future<Output = End> + Send + 'static {
+    fn attended(
+        &self,
+        state: State,
+        meter: &Arc<Meter>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = End> + Send + 'static {
         let clock = Arc::clone(&self.sandbox.shared.clock);
-        let meter = Arc::new(Meter::default());
-        let account = Arc::new(Account::open(Arc::clone(&self.throttle), Arc::clone(&meter), clock));
+        let account = Arc::new(Account::open(Arc::clone(&self.throttle), Arc::clone(meter), clock));
         let store = call::store(&self.sandbox.shared.engine, state, &self.sandbox.limits);
         let (pre, own_stop) = (self.pre.clone(), self.stop.clone());
         let opened = Arc::clone(&account);
-        let looked_at = Arc::clone(&meter);
+        let looked_at = Arc::clone(meter);
         let guest = async move {
             if let Some(wait) = opened.begin() {
                 tokio::time::sleep(wait).await;
             }
             throttled(store, opened, looked_at, pre).await
         };
-        let run = Fair::new(&self.sandbox.shared.turns, &self.sandbox.name, &meter, guest);
+        let run = Fair::new(&self.sandbox.shared.turns, &self.sandbox.name, meter, guest);
         async move {
             let end = tokio::select! {
                 biased;

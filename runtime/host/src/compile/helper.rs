@@ -5,13 +5,15 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use openpact_model::clock::Clock;
 use openpact_model::id::Digest;
 use openpact_model::text::one_line;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::protocol::{Answer, Order};
 use super::{Bound, Bounds};
@@ -25,6 +27,9 @@ const MAX_THREADS: usize = 4;
 const MAX_SAID: u64 = 64 * 1024;
 /// The longest text of the helper in an error, characters.
 const MAX_WORDS: usize = 300;
+
+/// How often a helper that gave no answer is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How to start the helper process, and what it may take.
 #[derive(Debug, Clone)]
@@ -41,7 +46,7 @@ impl Helper {
     /// This very program, even where its file was replaced meanwhile, with `argument`.
     pub fn this_program(argument: &str) -> Self {
         let (program, arguments) = ("/proc/self/exe".into(), vec![argument.into()]);
-        Self { program, arguments, bounds: Bounds::default() }
+        Self { program, arguments, bounds: Bounds::for_this_machine() }
     }
 }
 
@@ -58,9 +63,13 @@ pub(super) enum Stopped {
 
 impl Helper {
     /// The native code of `wasm` for the engine of this fingerprint.
-    pub(super) fn compile(&self, wasm: &[u8], engine: Digest) -> Result<Vec<u8>, Stopped> {
-        let child = self.start().map_err(|error| Stopped::Lost(format!("it cannot be started: {error}")))?;
-        let end = self.attend(child, wasm);
+    pub(super) fn compile(&self, wasm: &[u8], engine: Digest, clock: &dyn Clock) -> Result<Vec<u8>, Stopped> {
+        let helper = self.start().map_err(|error| {
+            Stopped::Lost(format!("{} cannot be started: {error}", self.program.display()))
+        })?;
+        let end = self.attend(helper, wasm, clock).map_err(|error| {
+            Stopped::Lost(format!("this machine has no thread for looking after it: {error}"))
+        })?;
         match end.answer {
             Some(Ok(Answer::Native(made_for, native))) if made_for == engine => Ok(native),
             Some(Ok(Answer::Native(..))) => Err(Stopped::Lost("it is another version of the program".into())),
@@ -76,7 +85,7 @@ impl Helper {
         clippy::disallowed_methods,
         reason = "the one place that starts the program's own helper process"
     )]
-    fn start(&self) -> io::Result<Child> {
+    fn start(&self) -> io::Result<Group> {
         let threads = processors().min(MAX_THREADS).to_string();
         Command::new(&self.program)
             .arg0("openpact")
@@ -93,31 +102,44 @@ impl Helper {
             // Of its own, so that it can be killed with whatever it starts.
             .process_group(0)
             .spawn()
+            .map(|helper| Group { helper, ended: None })
     }
 
     /// Gives the helper its work and waits for its end, which is after the longest time that it may take at the latest.
-    fn attend(&self, mut child: Child, wasm: &[u8]) -> End {
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut input), Some(mut output), Some(errors)) = pipes else {
-            unreachable!("all three were asked for");
-        };
+    ///
+    /// # Errors
+    /// When there is no thread that could do so.
+    fn attend(&self, helper: Group, wasm: &[u8], clock: &dyn Clock) -> io::Result<End> {
         let order = Order { memory: self.bounds.memory, cpu: self.bounds.cpu };
         let (sender, answered) = sync_channel(1);
+        let until = clock.monotonic() + self.bounds.wall;
         thread::scope(|scope| {
+            // In here, so that it is gone before its threads are waited for, an early end of this included.
+            let mut helper = helper;
+            let pipes =
+                (helper.helper.stdin.take(), helper.helper.stdout.take(), helper.helper.stderr.take());
+            let (Some(mut input), Some(mut output), Some(errors)) = pipes else {
+                unreachable!("all three were asked for");
+            };
+            let thread = || thread::Builder::new().name("compiler".into());
             // Each ends when the helper does, at the latest when it is killed. One that does not take its work, or says
             // no more, has failed in a way that its end tells.
-            scope.spawn(move || drop(order.write(wasm, &mut input).and_then(|()| input.flush())));
-            let said = scope.spawn(move || {
+            thread().spawn_scoped(scope, move || {
+                drop(order.write(wasm, &mut input).and_then(|()| input.flush()));
+            })?;
+            let said = thread().spawn_scoped(scope, move || {
                 let mut said = Vec::new();
                 drop(errors.take(MAX_SAID).read_to_end(&mut said));
                 String::from_utf8_lossy(&said).into_owned()
-            });
-            scope.spawn(move || sender.send(Answer::read(&mut output, self.bounds.native).ok()));
-            let answer = answered.recv_timeout(self.bounds.wall);
-            let late = matches!(answer, Err(RecvTimeoutError::Timeout));
-            let answer = answer.ok().flatten();
-            let status = end(&mut child, late || answer.is_some());
-            End { answer, late, status, said: said.join().unwrap_or_default() }
+            })?;
+            thread().spawn_scoped(scope, move || {
+                sender.send(Answer::read(&mut output, self.bounds.native).ok()).ok()
+            })?;
+            let answer = answered.recv_timeout(self.bounds.wall).ok().flatten();
+            // Without an answer its own end tells why, if it comes in time.
+            let late = answer.is_none() && !helper.ends_until(until, clock);
+            let status = helper.end();
+            Ok(End { answer, late, status, said: said.join().unwrap_or_default() })
         })
     }
 
@@ -153,16 +175,54 @@ struct End {
     said: String,
 }
 
-/// Waits for the helper's end; kills it and all that it started first where nothing more is wanted of it.
-fn end(child: &mut Child, kill: bool) -> Option<ExitStatus> {
-    if kill && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // It has not been waited for, so its number cannot be another's; that it is gone already is as good.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    child.wait().ok()
+/// A helper with whatever it starts, which ends with this.
+struct Group {
+    helper: Child,
+    /// Set once it was collected: its number may be another's since then.
+    ended: Option<ExitStatus>,
 }
 
-fn processors() -> usize {
+impl Group {
+    /// Whether the helper itself ends before then. It is still to be collected, so that its number stays its own.
+    fn ends_until(&self, until: Instant, clock: &dyn Clock) -> bool {
+        let Some(helper) = self.number() else { return false };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        loop {
+            // An error is that it has been collected, which is an end as well.
+            if !matches!(waitid(WaitId::Pid(helper), options), Ok(None)) {
+                return true;
+            }
+            if clock.monotonic() >= until {
+                return false;
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Kills what still runs of it, and tells how the helper ended.
+    fn end(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            if let Some(group) = self.number() {
+                // That it is gone already is as good.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            self.ended = self.helper.wait().ok();
+        }
+        self.ended
+    }
+
+    fn number(&self) -> Option<Pid> {
+        i32::try_from(self.helper.id()).ok().and_then(Pid::from_raw)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub(super) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -173,8 +233,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn for_this_machine() -> Self {
-        Self { free: Mutex::new(processors()), one_more: Condvar::new() }
+    pub(super) fn new(places: usize) -> Self {
+        Self { free: Mutex::new(places), one_more: Condvar::new() }
     }
 
     /// Waits for a place. Whoever has one ends within the bounds of a helper.
@@ -197,11 +257,15 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+
+    use openpact_model::clock::SystemClock;
+
     use super::*;
 
     #[test]
     fn an_end_without_an_answer_is_told_by_its_reason() {
-        let helper = Helper::this_program("x");
+        let helper = Helper { bounds: Bounds::default(), ..Helper::this_program("x") };
         let explain = |signal: Signal, said: &str| {
             let status = ExitStatus::from_raw(signal.as_raw());
             match helper.explain(Some(status), said) {
@@ -217,9 +281,50 @@ mod tests {
         assert!(explain(Signal::ABORT, "a\u{1b}[2Jb").ends_with("a\\u{1b}[2Jb"), "escaped");
     }
 
+    fn shell(script: &str, wall: Duration) -> Helper {
+        let arguments = ["-c", script].map(Into::into).into();
+        Helper { program: "/bin/sh".into(), arguments, bounds: Bounds { wall, ..Bounds::default() } }
+    }
+
+    fn stopped(helper: &Helper) -> Stopped {
+        helper.compile(b"wasm", Digest::of(b"engine"), &SystemClock).unwrap_err()
+    }
+
+    #[test]
+    fn a_helper_that_closes_its_output_has_no_more_time_than_another() {
+        let wall = Duration::from_millis(300);
+        let late = stopped(&shell("exec >&-; sleep 1000", wall));
+        assert!(matches!(late, Stopped::At(Bound::Wall(time)) if time == wall), "{late:?}");
+        // One that ends, and leaves something behind that holds its pipes.
+        let gone = stopped(&shell("exec >&-; sleep 1000 & echo why >&2; exit 3", Duration::from_mins(10)));
+        assert!(matches!(&gone, Stopped::Lost(why) if why.ends_with("exit status: 3: why")), "{gone:?}");
+    }
+
+    #[test]
+    fn a_helper_that_nobody_looks_after_is_killed_with_all_that_it_started() {
+        let mut group = shell("sleep 1000 & echo $!; wait", Duration::ZERO).start().unwrap();
+        let mut line = String::new();
+        BufReader::new(group.helper.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut errors = group.helper.stderr.take().unwrap();
+        drop(group);
+        // The end of what both hold, and nothing else does.
+        assert_eq!(errors.read_to_end(&mut Vec::new()).unwrap(), 0);
+        assert!(line.trim().parse::<u32>().is_ok(), "{line}");
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_named() {
+        let Stopped::Lost(why) =
+            stopped(&Helper { program: "/proc/self/nothing".into(), ..shell("", Duration::ZERO) })
+        else {
+            panic!("it is not there");
+        };
+        assert!(why.starts_with("/proc/self/nothing cannot be started: "), "{why}");
+    }
+
     #[test]
     fn no_more_helpers_than_places_run_at_once() {
-        let places = Places { free: Mutex::new(1), one_more: Condvar::new() };
+        let places = Places::new(1);
         let first = places.take();
         thread::scope(|scope| {
             let second = scope.spawn(|| drop(places.take()));

@@ -4,12 +4,15 @@ use std::io;
 use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use wasmtime::Engine;
 
 use super::protocol::{self, Answer, Order};
 use crate::engine;
 
 /// The longest text of a refusal, bytes.
 const MAX_REFUSAL: usize = 4096;
+/// The folder of the descriptors that are open.
+const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// Does the work of the helper process: one component from standard input, its native code to standard output. To be
 /// called before the program does anything else.
@@ -29,23 +32,22 @@ fn work() -> io::Result<()> {
     let (order, length) = Order::read(&mut input)?;
     bounded(order)?;
     let wasm = protocol::bytes(&mut input, length)?;
-    answer(&wasm).write(&mut io::stdout().lock())
+    // Not an answer: that there is no compiler is no fault of the component.
+    let engine = engine::for_compiling()
+        .map_err(|error| io::Error::other(format!("there is no compiler on this machine: {error:#}")))?;
+    answer(&engine, &wasm).write(&mut io::stdout().lock())
 }
 
-fn answer(wasm: &[u8]) -> Answer {
-    let compiled = engine::for_compiling().map_err(|error| format!("{error:#}")).and_then(|engine| {
-        let native = engine.precompile_component(wasm).map_err(|error| {
-            if error.is::<wasmtime::OutOfMemory>() { String::new() } else { format!("{error:#}") }
-        })?;
-        Ok(Answer::Native(engine::fingerprint(&engine), native))
-    });
-    compiled.unwrap_or_else(|mut why| {
-        if why.is_empty() {
-            return Answer::OutOfMemory;
+fn answer(engine: &Engine, wasm: &[u8]) -> Answer {
+    match engine.precompile_component(wasm) {
+        Ok(native) => Answer::Native(engine::fingerprint(engine), native),
+        Err(error) if error.is::<wasmtime::OutOfMemory>() => Answer::OutOfMemory,
+        Err(error) => {
+            let mut why = format!("{error:#}");
+            why.truncate(why.floor_char_boundary(MAX_REFUSAL));
+            Answer::Refused(why)
         }
-        why.truncate(why.floor_char_boundary(MAX_REFUSAL));
-        Answer::Refused(why)
-    })
+    }
 }
 
 /// No way to more rights, no life beyond the parent's, no files, no core dump, and first in line when memory is short.
@@ -72,7 +74,8 @@ fn limit(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
 
 /// Whoever started the program may have left descriptors open in it that were meant to be passed on.
 fn close_all_but_standard() -> io::Result<()> {
-    let names = std::fs::read_dir("/proc/self/fd")?;
+    let names = std::fs::read_dir(DESCRIPTORS)
+        .map_err(|error| io::Error::other(format!("{DESCRIPTORS} cannot be read: {error}")))?;
     let open = names.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let open: Vec<_> = open.filter(|descriptor| *descriptor > 2).collect();
     for descriptor in open {

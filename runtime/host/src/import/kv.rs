@@ -1,10 +1,12 @@
 //! `openpact:host/kv`: the component's own name space of the store.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use openpact_bindings::v0_1_0::openpact::host::kv::{Error, Host, Swap};
 use openpact_model::clock::Clock;
+use openpact_model::id::ComponentName;
 use openpact_model::port::{KeyValueWrite, PortError};
 use openpact_model::tool::Limit;
 
@@ -26,15 +28,36 @@ const WRITE_BYTES: u64 = 16 * 1024;
 
 const INTERFACE: &str = "openpact:host/kv";
 
+/// The paces of all components, each for as long as the host lives: to be loaded again gives no fresh burst.
+pub(crate) struct Paces {
+    clock: Arc<dyn Clock>,
+    all: Mutex<HashMap<ComponentName, Arc<Pace>>>,
+}
+
+impl Paces {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, all: Mutex::default() }
+    }
+
+    /// That of one component.
+    pub(crate) fn of(&self, name: &ComponentName) -> Arc<Pace> {
+        let mut all = lock(&self.all);
+        Arc::clone(all.entry(name.clone()).or_insert_with(|| Pace::new(Arc::clone(&self.clock))))
+    }
+}
+
 /// How fast one component may write, over all its instances. One that is faster is made to wait, never refused.
 pub(crate) struct Pace {
     bucket: Mutex<Bucket>,
     clock: Arc<dyn Clock>,
+    /// Writers wait in order of arrival: what a large write waits for is not taken by small ones meanwhile.
+    first: tokio::sync::Mutex<()>,
 }
 
 impl Pace {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { bucket: Mutex::new(Bucket::full(PER_SECOND, BURST, clock.monotonic())), clock })
+        let bucket = Mutex::new(Bucket::full(PER_SECOND, BURST, clock.monotonic()));
+        Arc::new(Self { bucket, clock, first: tokio::sync::Mutex::default() })
     }
 
     /// Takes what a value of so many bytes costs, or tells how long until that is there.
@@ -49,6 +72,7 @@ impl Pace {
     }
 
     async fn wait(&self, bytes: usize) {
+        let _first = self.first.lock().await;
         while let Some(wait) = self.take(bytes, self.clock.monotonic()) {
             tokio::time::sleep(wait).await;
         }
@@ -136,9 +160,53 @@ fn unavailable(error: &PortError) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use openpact_model::clock::SystemClock;
 
     use super::*;
+
+    /// The clock of the runtime, which goes on by itself when all wait.
+    struct Paused;
+
+    impl Clock for Paused {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Instant {
+            tokio::time::Instant::now().into_std()
+        }
+
+        fn zone(&self) -> TimeZone {
+            TimeZone::UTC
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_write_waits_no_longer_than_its_turn_takes() {
+        let paces = Paces::new(Arc::new(Paused));
+        let pace = paces.of(&"writer".parse().unwrap());
+        let flood = Arc::clone(&pace);
+        assert!((0..BURST).all(|_| pace.take(0, Paused.monotonic()).is_none()));
+        let small = (0..8).map(|_| {
+            let pace = Arc::clone(&flood);
+            tokio::spawn(async move {
+                loop {
+                    pace.wait(0).await;
+                }
+            })
+        });
+        let small: Vec<_> = small.collect();
+        tokio::task::yield_now().await;
+        let large = pace.wait(1 << 20);
+        assert!(tokio::time::timeout(Duration::from_secs(2), large).await.is_ok(), "65 at 100 a second");
+        small.iter().for_each(tokio::task::JoinHandle::abort);
+        // A component that is loaded again has the same pace.
+        let again = paces.of(&"writer".parse().unwrap());
+        assert!(again.take(1 << 20, Paused.monotonic()).is_some());
+        assert!(paces.of(&"other".parse().unwrap()).take(1 << 20, Paused.monotonic()).is_none());
+    }
 
     #[test]
     fn a_flood_of_writes_is_slowed_down_to_a_rate() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openpact_egress::{Door, Grant};
-use openpact_host::{Component, Config, Deployment, Limits};
+use openpact_host::{Compiler, Component, Config, Deployment, Limits};
 use openpact_model::audit::Verdict;
 use openpact_model::secret::SecretSource;
 use openpact_model::tool::{Limit, Reach, ToolCall, ToolFailure};
@@ -182,7 +182,11 @@ async fn a_call_that_ends_closes_what_it_opened() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_for_messages_holds_up_nobody_else() {
-    let config = Config::new(Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/native").into()), [0; 32]);
+    let config = Config::new(
+        Compiler::InProcess,
+        Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/native").into()),
+        [0; 32],
+    );
     let host = host(Config { guest_threads: 1, ..config });
     let scene = Scene::new(generous()).await;
     let deployment = Deployment { door: Some(Arc::clone(&scene.door)), ..with_limits(generous()) };

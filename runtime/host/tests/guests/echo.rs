@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
-use openpact_host::{Config, Error, Limits};
+use openpact_host::{Compiler, Config, Error, Limits};
 use openpact_model::port::ToolProvider as _;
 use openpact_test_guests::ECHO;
 use serde_json::json;
@@ -68,7 +68,7 @@ fn what_is_no_component_of_ours_is_refused_with_a_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn compiled_code_that_was_tampered_with_is_compiled_again() {
     let folder = tempfile::tempdir().unwrap();
-    let config = || Config::new(Some(folder.path().into()), [3; 32]);
+    let config = || Config::new(Compiler::InProcess, Some(folder.path().into()), [3; 32]);
     let package = package("echo", ECHO, "");
     let works = |config: Config| {
         let component = host(config).load(&package, with_limits(generous())).unwrap();
@@ -88,9 +88,12 @@ async fn compiled_code_that_was_tampered_with_is_compiled_again() {
         assert!(works(config()).await, "byte {place}");
         assert_ne!(fs::read(file).unwrap(), bad, "byte {place}: it was compiled again and replaced");
     }
-    assert!(works(Config::new(Some(folder.path().into()), [4; 32])).await, "another key");
     assert!(
-        works(Config::new(Some("/nonexistent/folder".into()), [3; 32])).await,
+        works(Config::new(Compiler::InProcess, Some(folder.path().into()), [4; 32])).await,
+        "another key"
+    );
+    assert!(
+        works(Config::new(Compiler::InProcess, Some("/nonexistent/folder".into()), [3; 32])).await,
         "no cache is no reason to fail"
     );
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openpact_host::{Access, Component, Config, Deployment, Host, Limits, Mount, Ports, Report, Scope};
+use openpact_host::{
+    Access, Compiler, Component, Config, Deployment, Host, Limits, Mount, Ports, Report, Scope,
+};
 use openpact_model::clock::SystemClock;
 use openpact_model::id::{CallId, TurnId};
 use openpact_model::port::{KeyValue, KeyValueWrite, PortError, ToolProvider as _};
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 static HOST: LazyLock<Host> = LazyLock::new(|| {
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/native");
     std::fs::create_dir_all(folder).unwrap();
-    host(Config::new(Some(folder.into()), [0; 32]))
+    host(Config::new(Compiler::InProcess, Some(folder.into()), [0; 32]))
 });
 
 /// Packages that were made already, by name and manifest.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openpact_host::{Config, Error, Host};
+use openpact_host::{Compiler, Config, Error, Host};
 use openpact_model::chat::{
     Abilities, Account, Adapter as _, AdapterError, CommandSpec, Connection, Happening, SendError, Sent,
 };
@@ -227,7 +227,7 @@ fn the_programs_own_names_are_no_components() {
 
 /// A host with one place.
 fn narrow(place_wait: Duration) -> Host {
-    host(Config { max_instances: 3, place_wait, ..Config::new(None, [0; 32]) })
+    host(Config { max_instances: 3, place_wait, ..Config::new(Compiler::InProcess, None, [0; 32]) })
 }
 
 #[tokio::test(flavor = "multi_thread")]

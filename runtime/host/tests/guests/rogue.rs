@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openpact_host::{Adapter, Config, Limits, Share};
+use openpact_host::{Adapter, Compiler, Config, Limits, Share};
 use openpact_model::chat::{
     Account, Adapter as _, AdapterError, Connection, Happening, Part, SendError, Sent,
 };
@@ -49,7 +49,11 @@ async fn neighbour_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spinning_loop_is_slowed_down_and_starves_nobody() {
-    let mut config = Config::new(Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/native").into()), [0; 32]);
+    let mut config = Config::new(
+        Compiler::InProcess,
+        Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/native").into()),
+        [0; 32],
+    );
     let (tenth, burst) = (Duration::from_millis(100), Duration::from_millis(50));
     (config.guest_threads, config.loop_share) = (1, Share { per_second: tenth, burst });
     let host = host(config);
@@ -74,12 +78,19 @@ async fn a_spinning_loop_is_slowed_down_and_starves_nobody() {
         assert!(wall >= Duration::from_millis(500), "{mode}: it was not slowed down: {wall:?}");
         running.stop.cancel();
         assert_eq!(running.end().await, AdapterError::Stopped, "{mode}");
+        let health = adapter.health();
+        let counted = Duration::from_millis(health.cpu_ms + 1);
+        assert!(counted >= used && health.failed == 0, "{mode}: {health:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn being_started_again_gives_no_fresh_burst() {
-    let mut config = Config::new(Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/native").into()), [0; 32]);
+    let mut config = Config::new(
+        Compiler::InProcess,
+        Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/native").into()),
+        [0; 32],
+    );
     config.loop_share = Share { per_second: Duration::from_millis(100), burst: Duration::from_millis(1) };
     let deployment = with_settings(with_limits(generous()), &[("mode", "return")]);
     let adapter = load_on(&host(config), NAME, ROGUE, deployment);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openpact_host::{Component, Config, Host, Limits};
+use openpact_host::{Compiler, Component, Config, Host, Limits};
 use openpact_model::port::ToolProvider as _;
 use openpact_model::tool::{Limit, ToolFailure};
 use openpact_test_guests::SPIN;
@@ -66,7 +66,7 @@ async fn a_recursion_without_end_is_a_limit_and_not_a_crash() {
 /// A host of its own, so that only these guests are on its threads.
 fn quiet(guest_threads: usize) -> Host {
     let native = concat!(env!("CARGO_TARGET_TMPDIR"), "/native");
-    host(Config { guest_threads, ..Config::new(Some(native.into()), [0; 32]) })
+    host(Config { guest_threads, ..Config::new(Compiler::InProcess, Some(native.into()), [0; 32]) })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openpact_host::{Config, Limits};
+use openpact_host::{Compiler, Config, Limits};
 use openpact_model::tool::{Limit, ToolFailure};
 use openpact_test_guests::{ECHO, WAIT};
 use serde_json::json;
@@ -98,7 +98,8 @@ async fn stopping_a_component_ends_its_calls_and_refuses_more() {
 async fn no_component_can_take_all_places_of_the_host() {
     let native = concat!(env!("CARGO_TARGET_TMPDIR"), "/native");
     // Two are spare, so that there are four places, of which one component may have two.
-    let host = host(Config { max_instances: 6, ..Config::new(Some(native.into()), [0; 32]) });
+    let host =
+        host(Config { max_instances: 6, ..Config::new(Compiler::InProcess, Some(native.into()), [0; 32]) });
     let load =
         |name: &str, wasm: &[u8]| host.load(&package(name, wasm, ""), with_limits(generous())).unwrap();
     let (greedy, victim) = (load("wait", WAIT), load("echo", ECHO));

@@ -3,7 +3,9 @@
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use openpact_host::{Config as HostConfig, Deployment, Host, Limits as CallLimits, Ports as HostPorts};
+use openpact_host::{
+    Compiler, Config as HostConfig, Deployment, Host, Limits as CallLimits, Ports as HostPorts,
+};
 use openpact_mcp::library::Library;
 use openpact_mcp::{Clients, Config, Limits, Ports, Request, Server};
 use openpact_model::clock::{Clock, SystemClock};
@@ -101,7 +103,7 @@ fn host(store: &Store) -> Host {
         random: random(),
         key_value: Arc::new(store.clone()) as Arc<dyn KeyValue>,
     };
-    HostConfig::new(Some(folder.into()), [0; 32]).build(ports).unwrap()
+    HostConfig::new(Compiler::InProcess, Some(folder.into()), [0; 32]).build(ports).unwrap()
 }
 
 fn package(host: &Host) -> Arc<Verified> {
