@@ -47,11 +47,12 @@ async fn a_page_of_somebody_else_runs_no_tool() {
         ("a WebSocket of a page", page(socket.clone().without("Authorization"))),
         ("a WebSocket of a page, with a token and a session", page(socket)),
     ];
-    let mut without_token = 0;
+    let (mut without_token, mut elsewhere) = (0, 0);
     for (what, attempt) in attempts {
         let answer = attempt.send(address).await;
         assert!(matches!(answer.status, 400 | 401 | 403), "{what}: {answer:?}");
         without_token += usize::from(answer.status == 401);
+        elsewhere += usize::from(answer.status == 403);
         assert_eq!(answer.header("access-control-allow-origin"), None, "{what}");
         assert!(!answer.body.contains(token), "{what}");
     }
@@ -65,7 +66,9 @@ async fn a_page_of_somebody_else_runs_no_tool() {
     let calls = place.records("tool.call");
     assert_eq!((calls.len(), &calls[0]["actor"]), (1, &"mcp:editor".into()));
     let denied = place.records("mcp.client.denied");
-    assert!(without_token > 5 && denied.len() == without_token, "{without_token}: {denied:?}");
+    let with = |actor: &str| denied.iter().filter(|record| record["actor"] == actor).count();
+    assert!(without_token > 5 && elsewhere > 4, "{without_token} {elsewhere}");
+    assert_eq!((with("unknown"), with("mcp:editor")), (without_token, elsewhere), "{denied:?}");
     assert!(!json!(denied).to_string().contains(token), "a token that was tried is written down nowhere");
     place.good(&["audit", "verify"]);
 }
