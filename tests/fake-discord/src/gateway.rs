@@ -1,0 +1,16 @@
+//! The gateway, version 10 (<https://discord.com/developers/docs/events/gateway>): a WebSocket on the same port.
+
+mod connection;
+mod fault;
+mod handshake;
+mod identify;
+pub(crate) mod intent;
+mod session;
+mod wire;
+
+pub use fault::{GatewayFault, GatewayRule, Stage};
+pub use session::Received;
+
+pub(crate) use fault::GatewaySwitchboard;
+pub(crate) use handshake::{is_upgrade, open};
+pub(crate) use session::Session;

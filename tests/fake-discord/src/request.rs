@@ -1,0 +1,95 @@
+//! A request: from the wire to what it says.
+
+use bytes::Bytes;
+use http::request::Parts;
+use serde_json::{Map, Value, json};
+
+use crate::refusal::Refusal;
+use crate::world::File;
+
+/// The largest body, in bytes. The real server takes 10 MiB for each file of a bot.
+pub(crate) const MAX_BODY: usize = 32 << 20;
+/// The largest file, in bytes.
+const MAX_FILE: usize = 10 << 20;
+
+/// A request that was understood.
+pub(crate) struct Request {
+    /// The bot that asks; 0 where the operation asks for none.
+    pub(crate) bot: u64,
+    /// What stands in the path in place of `{channel_id}` and the like, in order.
+    pub(crate) path: Vec<String>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Value,
+    pub(crate) files: Vec<File>,
+}
+
+impl Request {
+    /// A number in the path.
+    pub(crate) fn id(&self, index: usize) -> u64 {
+        self.path.get(index).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The query, decoded.
+pub(crate) fn query(text: Option<&str>) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+/// The body, and the files that came with it.
+pub(crate) async fn read(parts: &Parts, body: Bytes) -> Result<(Value, Vec<File>), Refusal> {
+    let kind = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        _ if body.is_empty() => Ok((Value::Null, Vec::new())),
+        "application/json" => Ok((parse(&body)?, Vec::new())),
+        "application/x-www-form-urlencoded" => {
+            let fields = url::form_urlencoded::parse(&body).into_owned();
+            Ok((Value::Object(fields.map(|(name, value)| (name, value.into())).collect()), Vec::new()))
+        }
+        "multipart/form-data" => multipart(kind, body).await,
+        _ => Err(Refusal::new(
+            400,
+            50_035,
+            "Expected \"Content-Type\" header to be one of {'application/json', 'multipart/form-data', 'application/x-www-form-urlencoded'}.",
+        )),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Value, Refusal> {
+    let unreadable = |_| Refusal::new(400, 50_109, "The request body contains invalid JSON.");
+    serde_json::from_slice(body).map_err(unreadable)
+}
+
+async fn multipart(kind: &str, body: Bytes) -> Result<(Value, Vec<File>), Refusal> {
+    let unreadable = |_| Refusal::new(400, 50_035, "Invalid Form Body");
+    let boundary = multer::parse_boundary(kind).map_err(unreadable)?;
+    let stream = futures::stream::iter([Ok::<_, std::io::Error>(body)]);
+    let mut fields = multer::Multipart::new(stream, boundary);
+    let (mut payload, mut loose, mut files) = (None, Map::new(), Vec::new());
+    while let Some(field) = fields.next_field().await.map_err(unreadable)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let file_name = field.file_name().map(str::to_owned);
+        let media_type = field.content_type().map_or("application/octet-stream", AsRef::as_ref).to_owned();
+        let value = field.bytes().await.map_err(unreadable)?;
+        if name == "payload_json" {
+            payload = Some(parse(&value)?);
+        } else if let Some(index) = file_index(&name).filter(|_| file_name.is_some()) {
+            if value.len() > MAX_FILE {
+                return Err(Refusal::new(413, 40_005, "Request entity too large"));
+            }
+            let name = file_name.unwrap_or_default();
+            files.push(File { name, media_type, bytes: value.to_vec(), index });
+        } else {
+            loose.insert(name, json!(String::from_utf8_lossy(&value)));
+        }
+    }
+    Ok((payload.unwrap_or(Value::Object(loose)), files))
+}
+
+/// The number in `files[N]`.
+fn file_index(name: &str) -> Option<u64> {
+    name.strip_prefix("files[")?.strip_suffix(']')?.parse().ok()
+}
