@@ -85,7 +85,7 @@ impl App {
         let todo = problems.into_iter().chain([advice.to_owned()]).collect::<Vec<_>>().join("\n");
         let about = format!("components from {}: {names}", folder.display());
         let name = "unsigned".to_owned();
-        Ok(Some(Part { name, state: State::Waiting, about, todo: Some(todo) }))
+        Ok(Some(Part { name, state: State::Running, about, todo: Some(todo) }))
     }
 }
 

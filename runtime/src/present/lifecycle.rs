@@ -52,7 +52,9 @@ pub(super) fn description(output: Output, all: &Description) -> String {
     if let Some(about) = &all.description {
         page.line("about", about);
     }
-    if let Some(publisher) = &component.publisher {
+    if component.unsigned {
+        page.marked("unsigned", "nobody signed it; it runs from the folder for development", Style::Red);
+    } else if let Some(publisher) = &component.publisher {
         page.line("publisher", publisher);
     }
     page.list("tools", &component.tools);
@@ -66,9 +68,6 @@ pub(super) fn description(output: Output, all: &Description) -> String {
     let limits: Vec<_> = all.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
     if !limits.is_empty() {
         page.line("limits", &limits.join(", "));
-    }
-    if component.unsigned {
-        page.marked("unsigned", "nobody signed it; it runs from the folder for development", Style::Red);
     }
     page.health(&component.health);
     for (index, version) in all.versions.iter().enumerate() {
