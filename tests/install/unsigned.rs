@@ -91,6 +91,44 @@ fn a_signed_component_is_never_replaced_by_an_unsigned_one_and_nobody_else_write
     place.fails(&["status"], 3, &["development.unsigned", "absolute path"]);
 }
 
+/// Whoever may write files would otherwise choose what runs, with all that was granted to that name.
+#[test]
+fn nothing_runs_from_where_a_component_can_write() {
+    let (place, author) = (Place::new(), Publisher::new("me"));
+    let package = author.mail("1.0.0", &requests("GET https://mail.example/send")).0;
+    let own = place.data().join("ai-data/workspace/plugins");
+    let (shared, good) = (place.path("shared"), place.path("good"));
+    for folder in [&own, &shared, &good] {
+        fs::create_dir_all(folder).unwrap();
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    }
+    let mount =
+        "components:\n  workspace:\n    mounts:\n      workspace: { access: read-write, quota: 1MiB, path: ";
+    let name = |folder: &PathBuf, mounted: &PathBuf| {
+        place.configure(&format!(
+            "development:\n  unsigned: {}\n{mount}{} }}\n",
+            folder.display(),
+            mounted.display()
+        ));
+    };
+    for folder in [&own, &shared] {
+        fs::write(folder.join("mail.wasm"), &package).unwrap();
+        name(folder, &shared);
+        assert_eq!(place.component("mail"), None, "{folder:?}");
+        assert!(place.good(&["status"]).contains("components can write below"));
+    }
+    // Nor by a link that leads there, nor a file that everybody can write to.
+    std::os::unix::fs::symlink(shared.join("mail.wasm"), good.join("mail.wasm")).unwrap();
+    name(&good, &shared);
+    assert_eq!(place.component("mail"), None);
+    fs::remove_file(good.join("mail.wasm")).unwrap();
+    fs::write(good.join("mail.wasm"), &package).unwrap();
+    fs::set_permissions(good.join("mail.wasm"), Permissions::from_mode(0o646)).unwrap();
+    assert_eq!(place.component("mail"), None);
+    fs::set_permissions(good.join("mail.wasm"), Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(place.component("mail").unwrap()["version"], "1.0.0");
+}
+
 #[test]
 fn the_limits_that_a_component_met_are_told() {
     let acme = Publisher::new("acme");

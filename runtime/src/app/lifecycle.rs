@@ -153,7 +153,11 @@ impl App {
         }
         let _changing = self.components_changing.lock().await;
         let given = Stated { enabled: Some(on), ..self.given(name) };
-        self.catalog.give(name, "enabled", &to_value(&given)?).await.map_err(failure)?;
+        if let Err(error) = self.catalog.give(name, "enabled", &to_value(&given)?).await {
+            // It is stopped and not switched off: it runs again.
+            self.rebuild(name).await?;
+            return Err(failure(error));
+        }
         self.rebuild(name).await?;
         self.adapters_changed(name).await?;
         let word = if on { "on" } else { "off: what ran of it is stopped" };
@@ -319,12 +323,14 @@ impl App {
     /// the names of those that stopped.
     pub(super) async fn judge_anew(&self) -> Result<Vec<ComponentName>, Failure> {
         let parts = self.parts().await?;
+        let mut early = Vec::new();
         // What is trusted no more stops before anything else is waited for: another component may be compiled for minutes.
         for name in parts.components.names() {
             // Whatever else goes wrong with one of them is told below.
             let Ok(component) = parts.components.find(&name) else { continue };
             if component.verified().is_some() && matches!(self.verified_now(&name).await, Ok(Err(_))) {
                 component.stop();
+                early.push(name);
             }
         }
         let _changing = self.components_changing.lock().await;
@@ -332,7 +338,8 @@ impl App {
         for name in parts.components.names() {
             let component = parts.components.find(&name)?;
             let verified = self.verified_now(&name).await?;
-            if component.verified().is_some() == verified.is_ok() {
+            // One that was stopped for what was wrong for a moment alone is built anew.
+            if component.verified().is_some() == verified.is_ok() && !early.contains(&name) {
                 continue;
             }
             if let Err(why) = verified {

@@ -16,6 +16,7 @@ use openpact_packages::{self as packages, MAX_PACKAGE_BYTES, Publisher, Trust, V
 use super::App;
 use super::component::{Component, embedded_names};
 use super::lifecycle::failure;
+use crate::config::components::Access;
 use crate::control::{Part, State};
 use crate::exit::{Failure, chain};
 
@@ -57,7 +58,8 @@ impl App {
         let Some(folder) = self.config().development.unsigned.clone() else { return Ok(Found::default()) };
         let revoked = self.revoked_digests().await?;
         let key = self.vouching.key().map_err(Failure::failed)?;
-        let reading = tokio::task::spawn_blocking(move || read(&folder, &revoked, &key));
+        let written = self.written_by_components();
+        let reading = tokio::task::spawn_blocking(move || read(&folder, &written, &revoked, &key));
         let mut found = reading.await.map_err(Failure::failed)?;
         let installed = self.catalog.list().await.map_err(failure)?;
         let installed = installed.into_iter().filter(|row| row.current.is_some()).map(|row| row.name);
@@ -67,6 +69,17 @@ impl App {
             }
         }
         Ok(found)
+    }
+
+    /// Where a component may write, or the program itself does for one: what runs from there would be a component's choice.
+    fn written_by_components(&self) -> Vec<PathBuf> {
+        let (config, given, defaults) = (self.config(), self.all_given(), super::component::defaults());
+        let names: BTreeSet<_> =
+            config.components.keys().chain(given.keys()).chain(defaults.keys()).collect();
+        let mounts = names.into_iter().flat_map(|name| self.stated(name).mounts.into_values());
+        let writable = mounts.filter(|mount| mount.access == Some(Access::ReadWrite));
+        let paths = writable.filter_map(|mount| mount.path).filter(|path| path.is_absolute());
+        paths.chain([self.root().to_owned()]).collect()
     }
 
     /// Whether nobody signed a component.
@@ -90,14 +103,17 @@ impl App {
 }
 
 /// The packages of a folder, in the order of their files' names.
-fn read(folder: &Path, revoked: &BTreeSet<Digest>, key: &SecretKey) -> Found {
+fn read(folder: &Path, written: &[PathBuf], revoked: &BTreeSet<Digest>, key: &SecretKey) -> Found {
     let mut found = Found::default();
-    let files = match packages_in(folder) {
+    // As they are when every link is followed; what is not there is written by nobody.
+    let written: Vec<_> = written.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let files = match packages_in(folder, &written) {
         Ok(files) => files,
         Err(why) => return Found { problems: vec![why], ..found },
     };
     for file in files {
-        match package(&file, revoked, key) {
+        let judged = check(&file, &written).and_then(|()| package(&file, revoked, key));
+        match judged {
             Ok(verified) => {
                 let name = verified.manifest().name.clone();
                 match found.components.entry(name) {
@@ -114,13 +130,22 @@ fn read(folder: &Path, revoked: &BTreeSet<Digest>, key: &SecretKey) -> Found {
     found
 }
 
-fn packages_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error| format!("{} cannot be read: {error}", folder.display());
-    let mode = std::fs::metadata(folder).map_err(unreadable)?.permissions().mode();
+/// Whether only the admin decides on what stands at `path`.
+fn check(path: &Path, written: &[PathBuf]) -> Result<(), String> {
+    let real = path.canonicalize().map_err(|error| error.to_string())?;
+    let mode = std::fs::metadata(&real).map_err(|error| error.to_string())?.permissions().mode();
     if mode & WRITABLE_BY_ALL != 0 {
-        let folder = folder.display();
-        return Err(format!("nothing runs from {folder}: everybody can write to it (chmod o-w {folder})"));
+        return Err(format!("everybody can write to it (chmod o-w {})", real.display()));
     }
+    match written.iter().find(|place| real.starts_with(place)) {
+        Some(place) => Err(format!("components can write below {}; choose another place", place.display())),
+        None => Ok(()),
+    }
+}
+
+fn packages_in(folder: &Path, written: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |error| format!("{} cannot be read: {error}", folder.display());
+    check(folder, written).map_err(|why| format!("nothing runs from {}: {why}", folder.display()))?;
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let mut files = paths.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
