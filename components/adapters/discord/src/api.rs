@@ -1,0 +1,265 @@
+//! One exchange with the API (<https://discord.com/developers/docs/reference>).
+
+mod failure;
+mod reply;
+
+use std::time::Duration;
+
+use openpact_sdk::adapter::File;
+use openpact_sdk::credentials;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client, Method, RequestBuilder, Url};
+use serde_json::Value;
+
+use crate::settings::Settings;
+
+#[cfg(test)]
+pub(crate) use failure::Refusal;
+pub(crate) use failure::{Failure, TOKEN_REFUSED, Unusable, UnusableSocket};
+pub(crate) use reply::{Answer, Reply};
+
+/// How long one call may wait for the head of its answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The same where the receive loop waits for it: it has a heart that must beat, and three seconds to acknowledge an
+/// interaction.
+pub(crate) const SHORTLY: Duration = Duration::from_secs(3);
+/// The same where files go along.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(1);
+/// How Discord wants to be told who asks (API Reference, "User Agent").
+const AGENT: &str = concat!("DiscordBot (openpact, ", env!("CARGO_PKG_VERSION"), ")");
+/// From this length on a part of a path is a token and no word.
+const TOKEN_LENGTH: usize = 24;
+
+/// What goes along with a call.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// Nothing.
+    Nothing,
+    /// A value as JSON.
+    Json(Value),
+    /// The same with files.
+    Form(Value, Vec<File>),
+}
+
+/// A call of the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// Its method.
+    pub(crate) method: Method,
+    /// Its path behind the address of the API, part by part.
+    pub(crate) path: Vec<String>,
+    /// What goes along.
+    pub(crate) content: Content,
+    /// Whether the token goes along. Where the path holds a token of its own, it does not.
+    pub(crate) authorized: bool,
+    /// How long to wait for the head of the answer.
+    pub(crate) timeout: Duration,
+}
+
+impl Call {
+    /// A call without a body, with the token.
+    pub(crate) fn new(method: Method, path: &[&str]) -> Self {
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        Self { method, path, content: Content::Nothing, authorized: true, timeout: TIMEOUT }
+    }
+
+    /// With this value as its body.
+    pub(crate) fn json(self, value: Value) -> Self {
+        Self { content: Content::Json(value), ..self }
+    }
+
+    /// With this value and files as its body.
+    pub(crate) fn files(self, value: Value, files: Vec<File>) -> Self {
+        let content = if files.is_empty() { Content::Json(value) } else { Content::Form(value, files) };
+        Self { content, ..self }
+    }
+
+    /// Without the token.
+    pub(crate) fn anonymous(self) -> Self {
+        Self { authorized: false, ..self }
+    }
+
+    /// With this timeout.
+    pub(crate) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// About how many bytes go out.
+    fn size(&self) -> u64 {
+        let (value, files) = match &self.content {
+            Content::Nothing => return 0,
+            Content::Json(value) => (value, &[][..]),
+            Content::Form(value, files) => (value, files.as_slice()),
+        };
+        let files: usize = files.iter().map(|file| file.data.len()).sum();
+        (value.to_string().len() + files) as u64
+    }
+}
+
+/// The way to the API; tests put a script in its place.
+pub(crate) trait Exchange {
+    /// Sends a call and gives the answer, whatever its status.
+    fn exchange(&self, call: &Call) -> Result<Answer, Failure>;
+
+    /// The bytes at an address outside the API, if there are at most `limit`; `None` where there are more.
+    fn fetch(&self, url: &Url, limit: u64) -> Result<Option<Answer>, Failure>;
+
+    /// Where the API is.
+    fn base(&self) -> &Url;
+}
+
+/// Sends a call and takes its answer apart.
+pub(crate) fn call(api: &impl Exchange, call: &Call) -> Result<Reply, Failure> {
+    let answer = api.exchange(call)?;
+    reply::read(&answer, call.size())
+}
+
+/// The API by way of the host.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    base: Url,
+    token: String,
+}
+
+impl Api {
+    /// The API that the settings name, with this instance's reference to the token.
+    pub(crate) fn connect() -> Result<Self, Unusable> {
+        Self::at(&Settings::read().map_err(Unusable::Settings)?)
+    }
+
+    /// The same with settings that were read already.
+    pub(crate) fn at(settings: &Settings) -> Result<Self, Unusable> {
+        let token = credentials::reference("token").map_err(Unusable::Token)?;
+        Ok(Self { client: Client::new(), base: settings.api_url.clone(), token })
+    }
+
+    fn request(&self, call: &Call) -> Result<RequestBuilder, String> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| "the address of the API has no path".to_owned())?
+            .pop_if_empty()
+            .extend(&call.path);
+        let request = self.client.request(call.method.clone(), url);
+        let request = request.header(USER_AGENT, HeaderValue::from_static(AGENT)).timeout(call.timeout);
+        let request = if call.authorized {
+            let value = HeaderValue::from_str(&format!("Bot {}", self.token));
+            request.header(AUTHORIZATION, value.map_err(|error| error.to_string())?)
+        } else {
+            request
+        };
+        Ok(match &call.content {
+            // Discord wants a length, or a type, of every body that it could get.
+            Content::Nothing => request,
+            Content::Json(value) => {
+                let media_type = HeaderValue::from_static("application/json");
+                request.header(CONTENT_TYPE, media_type).body(value.to_string().into_bytes())
+            }
+            Content::Form(value, files) => request.multipart(form(value, files)?).timeout(UPLOAD_TIMEOUT),
+        })
+    }
+}
+
+/// The files and what is said about them (API Reference, "Uploading Files").
+fn form(value: &Value, files: &[File]) -> Result<Form, String> {
+    let json = Part::text(value.to_string()).mime_str("application/json");
+    let mut form = Form::new().part("payload_json", json.map_err(|error| error.to_string())?);
+    for (index, file) in files.iter().enumerate() {
+        let part = Part::bytes(file.data.clone()).file_name(file.name.clone());
+        let part = part.mime_str(&file.media_type).map_err(|error| error.to_string())?;
+        form = form.part(format!("files[{index}]"), part);
+    }
+    Ok(form)
+}
+
+impl Exchange for Api {
+    fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
+        let request = self.request(call).map_err(Failure::Unsent)?;
+        let received = receive(request, None).map_err(|error| {
+            if error.is_denied() {
+                Failure::Denied { grant: grant(&self.base, call) }
+            } else {
+                failure(&error)
+            }
+        })?;
+        received.ok_or_else(|| Failure::Broken("the answer has no end".to_owned()))
+    }
+
+    fn fetch(&self, url: &Url, limit: u64) -> Result<Option<Answer>, Failure> {
+        let agent = HeaderValue::from_static(AGENT);
+        let request = self.client.get(url.clone()).header(USER_AGENT, agent).timeout(UPLOAD_TIMEOUT);
+        receive(request, Some(limit)).map_err(|error| {
+            let grant = format!("GET {}/**", url.origin().ascii_serialization());
+            if error.is_denied() { Failure::Denied { grant } } else { failure(&error) }
+        })
+    }
+
+    fn base(&self) -> &Url {
+        &self.base
+    }
+}
+
+/// Sends a request and reads the whole answer; `None` where it has more than `limit` bytes.
+fn receive(request: RequestBuilder, limit: Option<u64>) -> Result<Option<Answer>, reqwest::Error> {
+    // Without timers and drivers there is nothing that could not be built.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
+    runtime.block_on(async {
+        let mut response = request.send().await?;
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+        let (status, headers) = (response.status().as_u16(), headers.collect());
+        let Some(limit) = limit else {
+            let body = response.bytes().await?.to_vec();
+            return Ok(Some(Answer { status, headers, body }));
+        };
+        let mut body = vec![];
+        while let Some(piece) = response.chunk().await? {
+            body.extend_from_slice(&piece);
+            if body.len() as u64 > limit {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Answer { status, headers, body }))
+    })
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    let text = cause(error);
+    if error.is_connect() || error.is_builder() { Failure::Unsent(text) } else { Failure::Broken(text) }
+}
+
+/// The innermost text: what the host says of the request. The address stays out of it.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    reply::shortened(&cause.to_string())
+}
+
+/// What an admin has to grant for this call.
+fn grant(base: &Url, call: &Call) -> String {
+    let word = |part: &String| {
+        let is_id = part.bytes().all(|byte| byte.is_ascii_digit()) || part.len() >= TOKEN_LENGTH;
+        if is_id { "*".to_owned() } else { part.clone() }
+    };
+    let path = call.path.iter().map(word).collect::<Vec<_>>().join("/");
+    let credential = if call.authorized { " credential=token" } else { "" };
+    let mut base = base.clone();
+    base.set_query(None);
+    let base_text = base.as_str().trim_end_matches('/');
+    format!("{} {base_text}/{path}{credential}{}", call.method, private(&base))
+}
+
+/// An address of this machine is one that a rule has to name besides.
+pub(crate) fn private(url: &Url) -> &'static str {
+    let here = url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
+    if here { " private=127.0.0.0/8" } else { "" }
+}
+
+#[cfg(test)]
+pub(crate) mod script;
+
+#[cfg(test)]
+mod tests;

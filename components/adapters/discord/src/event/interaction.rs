@@ -1,0 +1,132 @@
+//! Uses of commands and buttons.
+
+use openpact_sdk::adapter::{ButtonPress, Channel, CommandUse, Happening, InboundEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serenity::model::application::{
+    CommandData, CommandDataOption, CommandDataOptionValue, CommandType, ComponentInteractionDataKind,
+    Interaction as Received, InteractionContext,
+};
+use serenity::model::user::User;
+
+use super::{Places, Read, Reader, Unreadable, place, raw, time};
+use crate::command;
+
+/// What an answer to an interaction needs. Its token is good for fifteen minutes and for this interaction alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Interaction {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its token.
+    pub(crate) token: String,
+    /// The application that it is for.
+    pub(crate) application: String,
+    /// What was used.
+    pub(crate) origin: Origin,
+}
+
+/// What was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Origin {
+    /// A command: its answer takes the place of "is thinking".
+    Command,
+    /// A button: its answer is a message more.
+    Button,
+}
+
+impl Reader<'_> {
+    pub(super) fn interaction(&self, data: &Value, places: &Places) -> Result<Option<Read>, Unreadable> {
+        let received = raw::interaction(data)?;
+        let interaction = |origin: Origin| Interaction {
+            id: received.id().to_string(),
+            token: received.token().to_owned(),
+            application: received.application_id().to_string(),
+            origin,
+        };
+        let text = |interaction: &Interaction| serde_json::json!(interaction).to_string();
+        let (user, place, context, interaction, happening) = match &received {
+            Received::Command(used) if used.data.kind == CommandType::ChatInput => {
+                let Some(name) = command::spelling(&used.data.name) else { return Ok(None) };
+                let interaction = interaction(Origin::Command);
+                let happening = Happening::Command(CommandUse {
+                    interaction: Some(text(&interaction)),
+                    message: None,
+                    arguments: arguments(&used.data, &command::order(&name)),
+                    name,
+                });
+                (&used.user, used.channel_id, used.context, interaction, happening)
+            }
+            Received::Component(pressed) if is_button(&pressed.data.kind) => {
+                let interaction = interaction(Origin::Button);
+                let happening = Happening::Button(ButtonPress {
+                    interaction: text(&interaction),
+                    message: pressed.message.id.to_string(),
+                    value: pressed.data.custom_id.clone(),
+                });
+                (&pressed.user, pressed.channel_id, pressed.context, interaction, happening)
+            }
+            _ => return Ok(None),
+        };
+        if user.bot && !self.bots.contains(&user.id.get()) {
+            return Ok(None);
+        }
+        let id = received.id().get();
+        let event = InboundEvent {
+            account: self.me.to_string(),
+            id: format!("interaction:{id}"),
+            revision: 0,
+            time: time(id),
+            channel: channel(place.get(), context, user, data, places),
+            sender: self.sender(user, data.pointer("/member/nick"), false),
+            happening,
+        };
+        Ok(Some(Read { event, interaction: Some(interaction) }))
+    }
+}
+
+/// Where it was used. Between people, and where several are, the assistant takes no part: what is said there is for a
+/// group.
+fn channel(
+    id: u64,
+    context: Option<InteractionContext>,
+    user: &User,
+    data: &Value,
+    places: &Places,
+) -> Channel {
+    if data.get("guild_id").is_some_and(|server| !server.is_null()) {
+        let place = places.or(id, data.get("channel").unwrap_or(&Value::Null));
+        let parent = place.thread_of().and_then(|parent| places.known(parent));
+        return place.channel(id, parent);
+    }
+    match context {
+        Some(InteractionContext::PrivateChannel) => place::group(id),
+        _ => place::direct(id, user.global_name.clone().unwrap_or_else(|| user.name.clone())),
+    }
+}
+
+fn is_button(kind: &ComponentInteractionDataKind) -> bool {
+    matches!(kind, ComponentInteractionDataKind::Button)
+}
+
+/// What stands behind a command: the values of its options, in the order in which the command has them; people fill them
+/// in as they like.
+fn arguments(data: &CommandData, order: &[String]) -> String {
+    let place = |option: &&CommandDataOption| {
+        order.iter().position(|name| *name == option.name).unwrap_or(order.len())
+    };
+    let mut options: Vec<_> = data.options.iter().collect();
+    options.sort_by_key(place);
+    options.into_iter().filter_map(value).collect::<Vec<_>>().join(" ")
+}
+
+fn value(option: &CommandDataOption) -> Option<String> {
+    match &option.value {
+        CommandDataOptionValue::String(text) => Some(text.trim().to_owned()),
+        CommandDataOptionValue::Integer(number) => Some(number.to_string()),
+        CommandDataOptionValue::Number(number) => Some(number.to_string()),
+        CommandDataOptionValue::Boolean(value) => Some(value.to_string()),
+        // No such option is registered.
+        _ => None,
+    }
+}

@@ -1,0 +1,87 @@
+//! The text of a message.
+
+use serde_json::Value;
+use serenity::model::channel::{Embed, Message};
+use serenity::model::user::User;
+
+/// Characters of a name that a line of ours repeats.
+const NAME: usize = 100;
+
+/// The two ways in which a user is mentioned (API Reference, "Message Formatting").
+fn marks(user: u64) -> [String; 2] {
+    [format!("<@{user}>"), format!("<@!{user}>")]
+}
+
+/// Whether it mentions this user by name. That everybody is mentioned does not count, nor that a reply notifies.
+pub(super) fn mentions(content: &str, user: u64) -> bool {
+    marks(user).iter().any(|mark| content.contains(mark))
+}
+
+/// Without the mention of this user that it starts with.
+pub(super) fn without_leading_mention(content: &str, user: u64) -> &str {
+    let content = content.trim_start();
+    let behind = marks(user).into_iter().find_map(|mark| content.strip_prefix(mark.as_str()));
+    behind.map_or(content, |rest| rest.trim_start_matches([',', ':']).trim_start())
+}
+
+/// With the names of those who are mentioned: their handles, which are theirs alone and hold nothing but letters, digits,
+/// `_` and `.`.
+pub(super) fn named(content: &str, mentioned: &[User]) -> String {
+    let mut content = content.to_owned();
+    for user in mentioned.iter().filter(|user| is_handle(&user.name)) {
+        for mark in marks(user.id.get()) {
+            content = content.replace(&mark, &format!("@{}", user.name));
+        }
+    }
+    content
+}
+
+fn is_handle(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+}
+
+/// The stickers that came with it, one line each.
+pub(super) fn stickers(data: &Value) -> Vec<String> {
+    let stickers = data.get("sticker_items").and_then(Value::as_array).into_iter().flatten();
+    let line = |sticker: &Value| Some(format!("[sticker: {}]", name(sticker.get("name")?.as_str()?)));
+    stickers.filter_map(line).collect()
+}
+
+/// Whether it holds what somebody else wrote: what is forwarded, and what a program shows in an embed.
+pub(super) fn is_of_others(message: &Message) -> bool {
+    !message.message_snapshots.is_empty() || !embeds(message).is_empty()
+}
+
+/// What somebody else wrote in it.
+pub(super) fn of_others(message: &Message) -> Vec<String> {
+    let mut texts = vec![];
+    for snapshot in &message.message_snapshots {
+        let shown = snapshot.embeds.iter().map(embed).filter(|text| !text.is_empty());
+        let text: Vec<_> = [snapshot.content.clone()].into_iter().chain(shown).collect();
+        texts.push(format!("[forwarded]\n{}", text.join("\n\n")).trim_end().to_owned());
+    }
+    texts.extend(embeds(message));
+    texts
+}
+
+/// What a program shows in embeds. People have none of their own: theirs are what Discord found behind a link, at some
+/// time later, and are not part of what they say.
+fn embeds(message: &Message) -> Vec<String> {
+    if !message.author.bot && message.webhook_id.is_none() {
+        return vec![];
+    }
+    message.embeds.iter().map(embed).filter(|text| !text.is_empty()).collect()
+}
+
+fn embed(embed: &Embed) -> String {
+    let fields = embed.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
+    let texts = [embed.title.clone(), embed.description.clone()].into_iter().flatten().chain(fields);
+    texts.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// A name that cannot end the line or the brackets that it stands in.
+fn name(name: &str) -> String {
+    let name = name.chars().map(|c| if c.is_control() || matches!(c, '[' | ']') { ' ' } else { c });
+    let name: String = name.take(NAME).collect();
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
