@@ -1,5 +1,6 @@
-//! The bot as people on Telegram meet it: `openpact start` through the real binary and the real adapter, against a fake
-//! of the platform that shares nothing with the adapter and a scripted model.
+//! The bot as people meet it: `openpact start` through the real binary and the real adapters, against fakes of the
+//! platforms that share nothing with the adapters, and a scripted model. `platforms` holds what is the same everywhere;
+//! the others look closer at one platform.
 //!
 //! A start costs seconds, so the tests of one file share a running program where they do not disturb each other:
 //! everybody has a chat of their own.
@@ -10,8 +11,12 @@
 mod conversation;
 #[path = "chat/hostile.rs"]
 mod hostile;
+#[path = "chat/platforms.rs"]
+mod platforms;
 #[path = "chat/secrecy.rs"]
 mod secrecy;
+#[path = "chat/several.rs"]
+mod several;
 #[path = "chat/stage.rs"]
 mod stage;
 #[path = "chat/stranger.rs"]

@@ -137,4 +137,9 @@ impl Bot {
     pub fn pending(&self) -> usize {
         self.change(|account| account.queue.len())
     }
+
+    /// How many presses of buttons wait for its answer: the button shows that it works until then.
+    pub fn unanswered(&self) -> usize {
+        self.change(|account| account.queries.len())
+    }
 }

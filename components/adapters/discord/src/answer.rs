@@ -60,25 +60,33 @@ fn done() -> Outbound {
 }
 
 fn answer_first(api: &impl Exchange, interaction: &Interaction, part: &Part) -> Result<(), SendError> {
-    let answered = match interaction.origin {
-        Origin::Command => {
-            let path = ["webhooks", &interaction.application, &interaction.token, "messages", "@original"];
-            let call = Call::new(Method::PATCH, &path).anonymous();
-            api::call(api, &with_files(call, render::body(part)?, part.files.clone())).map(drop)
-        }
-        Origin::Button => follow_up(api, interaction, part),
-    };
-    match answered {
+    match in_place(api, interaction, part)? {
         // It was not acknowledged; the answer may still be in time.
-        Err(failure) if failure.is_gone() => {
-            let mut data = for_one(render::body(part)?);
-            name_files(&mut data, &part.files);
-            let response = json!({ "type": MESSAGE, "data": data });
-            let call = callback(interaction).files(response, part.files.clone());
-            api::call(api, &call).map(drop).map_err(Into::into)
-        }
-        other => other.map_err(Into::into),
+        Err(failure) if failure.is_gone() => {}
+        other => return other.map_err(Into::into),
     }
+    let mut data = for_one(render::body(part)?);
+    name_files(&mut data, &part.files);
+    let response = json!({ "type": MESSAGE, "data": data });
+    match api::call(api, &callback(interaction).files(response, part.files.clone())) {
+        // The acknowledgement was on its way beside this.
+        Err(failure) if failure.is_acknowledged() => in_place(api, interaction, part)?.map_err(Into::into),
+        other => other.map(drop).map_err(Into::into),
+    }
+}
+
+/// Answers what was acknowledged.
+fn in_place(
+    api: &impl Exchange,
+    interaction: &Interaction,
+    part: &Part,
+) -> Result<Result<(), Failure>, SendError> {
+    if interaction.origin == Origin::Button {
+        return Ok(follow_up(api, interaction, part));
+    }
+    let path = ["webhooks", &interaction.application, &interaction.token, "messages", "@original"];
+    let call = Call::new(Method::PATCH, &path).anonymous();
+    Ok(api::call(api, &with_files(call, render::body(part)?, part.files.clone())).map(drop))
 }
 
 fn follow_up(api: &impl Exchange, interaction: &Interaction, part: &Part) -> Result<(), Failure> {

@@ -34,12 +34,27 @@ pub(crate) fn register(api: &impl Exchange, commands: &[CommandSpec]) -> Result<
         ));
     }
     let commands = &commands[..commands.len().min(COMMANDS)];
-    let list: Vec<_> = commands.iter().map(create).collect();
+    let list: Vec<_> = commands.iter().map(|command| described(&json!(create(command)))).collect();
     // All at once: those that are not in the list are gone.
     let call = Call::new(Method::PUT, &["applications", application, "commands"]);
     api::call(api, &call.json(json!(list)))?;
     keep_order(commands);
     Ok(())
+}
+
+/// Without the fields that say nothing: serenity writes some that this kind of command or option does not have.
+fn described(value: &Value) -> Value {
+    let says_nothing = |value: &Value| {
+        value.is_null() || *value == json!(false) || value.as_array().is_some_and(Vec::is_empty)
+    };
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(_, value)| !says_nothing(value));
+            fields.map(|(key, value)| (key.clone(), described(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(described).collect(),
+        other => other.clone(),
+    }
 }
 
 fn create(command: &CommandSpec) -> CreateCommand {

@@ -68,6 +68,18 @@ fn what_was_not_acknowledged_is_answered_in_its_place() {
 }
 
 #[test]
+fn an_acknowledgement_that_comes_meanwhile_is_answered_like_any_other() {
+    for (origin, line) in [
+        (Origin::Command, "PATCH webhooks/8/secret/messages/@original"),
+        (Origin::Button, "POST webhooks/8/secret"),
+    ] {
+        let api = Script::new([refused(404, 10_015), refused(400, 40_060), ok(&json!({ "id": "5" }))]);
+        answered(origin, &api, vec![Piece::Markdown("hi".into())]).expect("answered");
+        assert_eq!(api.lines(), [line, "POST interactions/77/secret/callback", line]);
+    }
+}
+
+#[test]
 fn an_empty_answer_ends_the_waiting() {
     let api = Script::new([ok(&json!({ "id": "5" }))]);
     answered(Origin::Command, &api, vec![]).expect("answered");

@@ -49,6 +49,9 @@ pub(crate) enum Unusable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnusableSocket(pub(crate) Missing);
 
+/// Discord's code for an interaction that was answered already.
+const ACKNOWLEDGED: u64 = 40_060;
+
 /// What an admin is told when Discord does not know the token.
 pub(crate) const TOKEN_REFUSED: &str = "Discord does not know this token. The page of the bot \
      (https://discord.com/developers/applications, Bot, Reset Token) gives a new one; set it with \
@@ -104,6 +107,11 @@ impl Failure {
     /// Whether what it is about is not there: a channel, a message, an interaction whose time is over.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.is_gone())
+    }
+
+    /// Whether it is the answer to an interaction that has one.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        matches!(self, Self::Refused(Refusal { code: ACKNOWLEDGED, .. }))
     }
 
     /// In a sentence, for the admin.

@@ -1,0 +1,121 @@
+//! What holds on every platform, on all of them at once: one program, three connections, the same conversation.
+
+use openpact_test_platforms::{Answer, Platform};
+use serde_json::json;
+
+use super::several::{OWNER, Several};
+use super::stage::{ANYTHING, assert_recorded, code};
+
+#[test]
+fn the_same_holds_on_every_platform() {
+    let stage = Several::start(script(), "");
+    for platform in stage.platforms() {
+        println!("on {}", platform.name());
+        a_direct_message_is_answered(&stage, platform);
+        a_room_is_answered_where_it_speaks_to_the_assistant(&stage, platform);
+        a_long_answer_comes_in_parts(&stage, platform);
+        an_edit_is_answered_as_one(&stage, platform);
+        commands_are_answered_at_once(&stage, platform);
+        a_stranger_is_let_in_by_a_code(&stage, platform);
+    }
+    stage.end();
+}
+
+fn script() -> Vec<serde_json::Value> {
+    let report: String = (0..200).map(|number| format!("- line {number} of the **report**\n")).collect();
+    vec![
+        json!({"times": 0, "expect": {"last-contains": ["write the report"]}, "say": [{"text": format!("{report}\nThe end.")}]}),
+        json!({"times": 0, "expect": {"last-contains": ["three and three"]}, "say": [{"text": "Six."}]}),
+        json!({"times": 0, "expect": {"last-contains": ["two and two"]}, "say": [{"text": "Four."}]}),
+        json!({"times": 0, "expect": {"last-contains": ["take your time"]}, "say": [{"pause": 30_000}, {"text": "Done."}]}),
+    ]
+}
+
+fn a_direct_message_is_answered(stage: &Several, platform: &dyn Platform) {
+    let room = platform.direct(OWNER);
+    let said = stage.answer(platform, &room, || platform.say(&room, OWNER, "Hello & <welcome>"));
+    assert_eq!(said.text, ANYTHING);
+    let (name, id) = (platform.name(), platform.identity(OWNER));
+    let told = stage.asked("Hello & <welcome>", &format!("[via {name}, channel:{room}, user:{id}"));
+    assert_eq!(told, 1, "the text arrives as it was said");
+}
+
+fn a_room_is_answered_where_it_speaks_to_the_assistant(stage: &Several, platform: &dyn Platform) {
+    let room = platform.room(1);
+    platform.say(&room, OWNER, "Nobody asked about turnips.");
+    let mut asked = String::new();
+    let said = stage.answer(platform, &room, || {
+        asked = platform.address(&room, OWNER, "what about carrots?");
+    });
+    assert_eq!((said.text.as_str(), said.reply_to.as_deref()), (ANYTHING, Some(asked.as_str())));
+    assert_eq!(stage.asked("turnips", platform.name()), 0, "what is not said to it is not told to the model");
+    assert_eq!(stage.asked("what about carrots?", platform.name()), 1);
+}
+
+fn a_long_answer_comes_in_parts(stage: &Several, platform: &dyn Platform) {
+    let room = platform.direct(OWNER);
+    let before = platform.answers(&room).len();
+    platform.say(&room, OWNER, "Please write the report.");
+    let is_end = |answer: &Answer| answer.text.contains("The end.");
+    stage.wait(platform, "the end of the report", || platform.answers(&room).into_iter().find(is_end));
+    let parts = platform.answers(&room).split_off(before);
+    let whole: Vec<_> = parts.iter().map(|part| part.text.as_str()).collect();
+    let whole = whole.join("\n");
+    for number in [0, 1, 99, 198, 199] {
+        let line = format!("line {number} of the ");
+        assert_eq!(whole.matches(&line).count(), 1, "{} {line} in {whole}", platform.name());
+    }
+}
+
+fn an_edit_is_answered_as_one(stage: &Several, platform: &dyn Platform) {
+    let room = platform.direct(OWNER);
+    let mut asked = String::new();
+    let said =
+        stage.answer(platform, &room, || asked = platform.say(&room, OWNER, "How much is two and two?"));
+    assert_eq!(said.text, "Four.");
+    let said = stage.answer(platform, &room, || platform.edit(&room, &asked, "How much is three and three?"));
+    assert_eq!(said.text, "Six.");
+}
+
+fn commands_are_answered_at_once(stage: &Several, platform: &dyn Platform) {
+    let room = platform.direct(OWNER);
+    stage.registered(platform);
+    let help = stage.answer(platform, &room, || platform.command(&room, OWNER, "help", "")).text;
+    assert!(help.contains("/sessions"), "{help}");
+    let mode = stage.answer(platform, &room, || platform.command(&room, OWNER, "mode", "tools")).text;
+    assert!(mode.contains("tools"), "{mode}");
+    // It does not wait behind a turn, and ends it.
+    platform.say(&room, OWNER, "Please take your time.");
+    stage.wait(platform, "the turn", || (stage.asked("take your time", platform.name()) > 0).then_some(()));
+    // Slack shows it in threads alone.
+    let is_shown = || platform.typed(&room) > 0 || platform.name() == "slack";
+    stage.wait(platform, "the sign that somebody writes", || is_shown().then_some(()));
+    let before = platform.answers(&room).len();
+    platform.command(&room, OWNER, "stop", "");
+    for told in ["Stopping", "stopped"] {
+        let is_told = |answer: &Answer| answer.text.contains(told);
+        stage.wait(platform, told, || platform.answers(&room).into_iter().skip(before).find(is_told));
+    }
+    stage.wait(platform, "the answers to all commands", || (platform.unanswered(&room) == 0).then_some(()));
+    let back = stage.answer(platform, &room, || platform.command(&room, OWNER, "mode", "simple"));
+    assert!(back.text.contains("simple"), "{back:?}");
+}
+
+fn a_stranger_is_let_in_by_a_code(stage: &Several, platform: &dyn Platform) {
+    let stranger = 31;
+    let room = platform.direct(stranger);
+    let told = stage.answer(platform, &room, || platform.say(&room, stranger, "Tell me about zebras."));
+    let code = code(&told.text);
+    assert!(!told.text.contains("zebras"), "{}", told.text);
+    let owners = platform.direct(OWNER);
+    let accepted = stage.answer(platform, &owners, || {
+        platform.command(&owners, OWNER, "approve", &code.to_lowercase());
+    });
+    let who = format!("{}:{}", platform.name(), platform.identity(stranger));
+    assert!(accepted.text.contains(&who) && accepted.text.contains("may speak"), "{}", accepted.text);
+    let said = stage.answer(platform, &room, || platform.say(&room, stranger, "Thank you."));
+    assert_eq!(said.text, ANYTHING);
+    assert_eq!(stage.asked("zebras", platform.name()), 0, "nothing that a stranger says reaches the model");
+    let refused = json!({"verdict": "denied", "detail": {"reason": "unknown sender"}});
+    assert_recorded(&stage.audit("message.refuse", &who), &refused);
+}
