@@ -187,8 +187,9 @@ fn the_command_line_works_while_chat_runs_and_a_second_chat_is_sent_away() {
     let components = place.json(&["component", "list"]);
     let names: Vec<_> =
         list(&components, "components").iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["memory", "telegram", "web", "workspace"], "{components:#}");
-    let state = |one: &Value| if one["name"] == "telegram" { "off" } else { "running" };
+    assert_eq!(names, ["discord", "memory", "slack", "telegram", "web", "workspace"], "{components:#}");
+    let is_adapter = |one: &Value| ["discord", "slack", "telegram"].map(Value::from).contains(&one["name"]);
+    let state = |one: &Value| if is_adapter(one) { "off" } else { "running" };
     assert!(list(&components, "components").iter().all(|one| one["state"] == state(one)), "{components:#}");
 
     for (shown, label) in [
@@ -299,7 +300,8 @@ fn status_says_how_every_part_is() {
     for part in ["store", "secrets", "engine", "network", "sandbox", "tools"] {
         assert!(parts.contains(&part), "{part} is missing in {status:#}");
     }
-    let state = |part: &Value| if part["name"] == "telegram" { "off" } else { "ready" };
+    let is_adapter = |part: &Value| ["discord", "slack", "telegram"].map(Value::from).contains(&part["name"]);
+    let state = |part: &Value| if is_adapter(part) { "off" } else { "ready" };
     assert!(list(&status, "parts").iter().all(|part| part["state"] == state(part)), "{status:#}");
     let text = place.good(&["status"]).out;
     for expected in [
@@ -330,7 +332,7 @@ fn a_component_that_is_switched_off_says_so_and_does_not_run() {
     place.fails(
         &["component", "call", "nothing", "x"],
         1,
-        &["there is no component 'nothing'", "memory, telegram, web, workspace"],
+        &["there is no component 'nothing'", "discord, memory, slack, telegram, web, workspace"],
     );
 }
 

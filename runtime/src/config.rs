@@ -123,13 +123,13 @@ impl Config {
         let fixed = fixed.map(|(key, message)| (key.to_owned(), message));
         let problems = fixed.chain(self.tools.contradictions());
         let problems = problems.chain(users::contradictions(&self.users)).chain(self.chat.contradictions());
-        let problems = problems.chain(self.zero_times()).chain(self.strange_providers());
+        let problems = problems.chain(self.zero_times());
         problems.map(|(key, message)| document.problem(&key, message)).collect()
     }
 
     /// What may be said and is probably not meant where only these components were installed: one sentence each.
     pub(crate) fn doubts(&self, installed: &[String]) -> Vec<String> {
-        self.strange_components(installed)
+        self.strange_components(installed).into_iter().chain(self.strange_providers(installed)).collect()
     }
 
     /// The JSON schema, as text.

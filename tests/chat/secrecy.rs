@@ -32,7 +32,7 @@ pub(crate) fn search(secret: &str, places: &[(String, Vec<u8>)]) {
 }
 
 fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+    memchr::memmem::find(bytes, wanted).is_some()
 }
 
 /// The secret part of a token as it is, in base64 at each offset, in hex, escaped for addresses, in UTF-16, backwards.

@@ -6,8 +6,8 @@ use super::Config;
 use super::schema::ALIKE;
 
 impl Config {
-    /// Every platform that is named and does not exist: the key, and a sentence with the nearest that does.
-    pub(super) fn strange_providers(&self) -> Vec<(String, String)> {
+    /// Every platform that is named and is not there: one sentence each. No error, since its adapter may come later.
+    pub(super) fn strange_providers(&self, installed: &[String]) -> Vec<String> {
         let chat = self.chat.providers.keys().map(|name| (format!("chat.providers.{name}"), name));
         let users = self.users.iter().flat_map(|(user, stated)| {
             stated.identities.keys().map(move |name| (format!("users.{user}.identities.{name}"), name))
@@ -17,12 +17,10 @@ impl Config {
             return Vec::new();
         }
         let known = crate::app::provider_names();
-        let strange = named.filter(|(_, name)| !known.contains(name));
-        strange.map(|(key, name)| (key.clone(), sentence(&key, name, &known))).collect()
+        let strange = named.filter(|(_, name)| !known.iter().chain(installed).any(|other| other == *name));
+        strange.map(|(key, name)| sentence(&key, name, &known)).collect()
     }
-}
 
-impl Config {
     /// Every component that is named and is not there: one sentence each. No error, since it may come later.
     pub(super) fn strange_components(&self, installed: &[String]) -> Vec<String> {
         let known: Vec<_> =
@@ -38,7 +36,8 @@ impl Config {
 }
 
 fn sentence(key: &str, name: &str, known: &[String]) -> String {
-    format!("'{key}': there is no chat platform '{name}'; {}", hint(name, known))
+    let hint = hint(name, known);
+    format!("'{key}' has no effect as long as no adapter '{name}' is installed; {hint}")
 }
 
 /// The nearest name, or all of them where none is near.
@@ -64,7 +63,8 @@ mod tests {
     fn check(name: &str, expected: &str) {
         let known = ["slack".to_owned(), "telegram".to_owned()];
         let sentence = sentence("chat.providers.x", name, &known);
-        assert_eq!(sentence, format!("'chat.providers.x': there is no chat platform '{name}'; {expected}"));
+        let start = format!("'chat.providers.x' has no effect as long as no adapter '{name}' is installed");
+        assert_eq!(sentence, format!("{start}; {expected}"));
     }
 
     #[test]

@@ -121,6 +121,19 @@ fn a_component_that_is_not_there_is_doubted_with_the_nearest_name() {
 }
 
 #[test]
+fn a_platform_whose_adapter_is_not_there_is_doubted_and_one_that_is_installed_is_not() {
+    let text = "users:\n  alice: { role: owner, identities: { irc: [alice], slack: [U1] } }\n\
+                chat:\n  providers: { telegarm: {}, discord: {} }\n";
+    let doubts = accepted(text).doubts(&[]);
+    let expected = [
+        "'chat.providers.telegarm' has no effect as long as no adapter 'telegarm' is installed; did you mean 'telegram'?",
+        "'users.alice.identities.irc' has no effect as long as no adapter 'irc' is installed; there are discord, slack, telegram",
+    ];
+    assert_eq!(doubts, expected);
+    assert_eq!(accepted(text).doubts(&["irc".to_owned(), "telegarm".to_owned()]), [""; 0]);
+}
+
+#[test]
 fn what_is_not_yaml_is_refused_with_its_line() {
     for text in ["engine: [\n", "engine:\n  model: a\n  model: b\n", "a: b: c\n", "engine:\n\tmodel: x\n"] {
         let error = parse(text, &Environment::default()).expect_err(text);

@@ -11,6 +11,13 @@ use crate::{Answer, File, Platform, lock};
 const BOT_TOKEN: &str = "xoxb-1700000000-1700000001-fAkeSlackB0tTokenOfNoApp";
 const APP_TOKEN: &str = "xapp-1-A0FAKE0APP-1700000002-fakeslackapptoken0fn0app";
 
+/// How long an acknowledgement may take: a busy machine is no slow app.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// When an event comes again that was not acknowledged. Slack does it three times, after a moment, a minute and five;
+/// here it comes sooner and more often, so that a test that kills the app again and again need not wait.
+const RETRIES: [Duration; 50] = [Duration::from_secs(1); 50];
+
 /// Slack with an app.
 pub struct Slack {
     /// The fake itself.
@@ -29,9 +36,7 @@ impl Slack {
     pub fn start() -> Self {
         let server = Server::start().expect("it can listen on the loopback interface");
         let app = server.app(BOT_TOKEN, APP_TOKEN);
-        // A busy machine is no slow app.
-        let soon = Duration::from_secs(1);
-        server.acknowledgements(Duration::from_secs(15), &[soon, soon, soon]);
+        server.acknowledgements(PATIENCE, &RETRIES);
         Self { server, app, people: Mutex::default(), uses: Mutex::default() }
     }
 
