@@ -15,6 +15,7 @@ use serde::Deserialize;
 #[path = "chat"]
 mod chat {
     pub(crate) mod secrecy;
+    pub(crate) mod several;
     pub(crate) mod stage;
 }
 #[expect(dead_code, reason = "the tests of installing use the rest of it")]

@@ -3,7 +3,7 @@
 use openpact_test_platforms::{Answer, Platform};
 use serde_json::json;
 
-use super::several::{OWNER, Several};
+use super::several::{GUESTS, OWNER, Several};
 use super::stage::{ANYTHING, assert_recorded, code};
 
 #[test]
@@ -17,6 +17,7 @@ fn the_same_holds_on_every_platform() {
         an_edit_is_answered_as_one(&stage, platform);
         commands_are_answered_at_once(&stage, platform);
         a_stranger_is_let_in_by_a_code(&stage, platform);
+        programs_that_answer_each_other_are_stopped(&stage, platform);
     }
     stage.end();
 }
@@ -118,4 +119,20 @@ fn a_stranger_is_let_in_by_a_code(stage: &Several, platform: &dyn Platform) {
     assert_eq!(stage.asked("zebras", platform.name()), 0, "nothing that a stranger says reaches the model");
     let refused = json!({"verdict": "denied", "detail": {"reason": "unknown sender"}});
     assert_recorded(&stage.audit("message.refuse", &who), &refused);
+}
+
+fn programs_that_answer_each_other_are_stopped(stage: &Several, platform: &dyn Platform) {
+    let room = platform.room(GUESTS);
+    for turn in 0..7 {
+        platform.address_as_program(&room, &format!("I answer your answer {turn}"));
+    }
+    let program = format!("{}:{}", platform.name(), platform.program());
+    let is_noted = || (!stage.audit("message.refuse", &program).is_empty()).then_some(());
+    stage.wait(platform, "the end of the loop", is_noted);
+    let asked = platform.address(&room, OWNER, "what is going on here?");
+    let is_ours = |answer: &Answer| answer.reply_to.as_ref() == Some(&asked);
+    stage.wait(platform, "the answer to a person", || platform.answers(&room).into_iter().find(is_ours));
+    let refused = json!({"verdict": "denied", "detail": {"reason": "a loop of programs"}});
+    assert_recorded(&stage.audit("message.refuse", &program), &refused);
+    assert_eq!(platform.answers(&room).len(), 6, "five for the program and one for the person");
 }

@@ -10,13 +10,16 @@ use openpact_test_platforms::{Answer, Platform};
 use serde_json::{Value, json};
 
 use super::secrecy;
-use super::stage::{ANYTHING, KEY, WELCOME, terminate};
+use super::stage::{ANYTHING, KEY, WELCOME, code, terminate};
 
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
 /// The person who is the owner, by one account on each platform.
 pub(crate) const OWNER: u32 = 1;
+
+/// The number of the room where whoever is there is a guest.
+pub(crate) const GUESTS: u32 = 9;
 
 /// The program, the platforms, the model.
 pub(crate) struct Several {
@@ -27,15 +30,15 @@ pub(crate) struct Several {
 }
 
 impl Several {
-    /// A program that is connected everywhere. The model follows `exchanges` and says [`ANYTHING`] otherwise; `chat` is
-    /// what a test adds to that section, two spaces in.
-    pub(crate) fn start(mut exchanges: Vec<Value>, chat: &str) -> Self {
+    /// A program that is connected everywhere. The model follows `exchanges` and says [`ANYTHING`] otherwise; `provider`
+    /// is what a test adds to what is said of each platform.
+    pub(crate) fn start(mut exchanges: Vec<Value>, provider: &str) -> Self {
         exchanges.push(json!({"times": 0, "say": [{"text": ANYTHING}]}));
         let script = json!({"key": KEY, "order": "any", "exchange": exchanges});
         let model = Server::start(Script::from_json(&script.to_string()).unwrap()).unwrap();
         let platforms = openpact_test_platforms::all();
         let mut stage = Self { platforms, model, folder: tempfile::tempdir().unwrap(), child: None };
-        stage.configure(chat);
+        stage.configure(provider);
         let secrets: Vec<_> = stage.platforms.iter().flat_map(|platform| platform.secrets()).collect();
         for (name, value) in secrets.into_iter().chain([("MODEL_KEY", KEY)]) {
             let file = stage.folder.path().join("secret");
@@ -47,15 +50,19 @@ impl Several {
         stage
     }
 
-    fn configure(&self, chat: &str) {
+    fn configure(&self, provider: &str) {
         let each = |line: fn(&dyn Platform) -> String| {
             self.platforms.iter().map(|platform| line(&**platform)).collect::<String>()
         };
         let identities =
             each(|platform| format!("{}: [\"{}\"], ", platform.name(), platform.identity(OWNER)));
-        let paces = each(|platform| {
-            format!("    {}: {{ pace: {{ per_second: 1000, per_channel: 1ms }} }}\n", platform.name())
+        let providers = self.platforms.iter().map(|platform| {
+            let (name, room) = (platform.name(), platform.room(GUESTS));
+            let pace = "pace: { per_second: 1000, per_channel: 1ms }";
+            let channels = format!("channels: {{ \"{room}\": {{ default: guest }} }}");
+            format!("    {name}: {{ {pace}, {channels}{provider} }}\n")
         });
+        let providers: String = providers.collect();
         let components = each(|platform| platform.component());
         let model = self.model.base_url();
         let text = format!(
@@ -65,8 +72,7 @@ users:
   olivia: {{ role: owner, identities: {{ {identities} }} }}
 chat:
   providers:
-{paces}
-{chat}
+{providers}
   rate:
     person: {{ burst: 1000, per_minute: 1000 }}
     guest: {{ burst: 1000, per_minute: 1000 }}
@@ -168,6 +174,16 @@ mcp: {{ enabled: false }}
             let mut news = platform.answers(room).into_iter().skip(before);
             news.find(|answer| !answer.text.contains(WELCOME))
         })
+    }
+
+    /// Lets a person in, as the admin does: they write, are told a code, and the admin types it. Gives the room in which
+    /// they talk with the assistant alone.
+    #[track_caller]
+    pub(crate) fn admit(&self, platform: &dyn Platform, person: u32) -> String {
+        let room = platform.direct(person);
+        let told = self.answer(platform, &room, || platform.say(&room, person, "May I come in?"));
+        self.good(&["user", "accept", &code(&told.text)]);
+        room
     }
 
     /// Waits until the platform was told the commands, where it takes them.

@@ -17,6 +17,9 @@ const BOT: u64 = 700_000_000_000_000_007;
 const PEOPLE: u64 = 400_000_000_000_000_000;
 const ROOMS: u64 = 500_000_000_000_000_000;
 
+/// Another bot.
+const PROGRAM: u64 = 900_000_000_000_000_009;
+
 /// Discord with a bot, and a server that the bot is in.
 pub struct Discord {
     /// The fake itself.
@@ -82,7 +85,7 @@ impl Platform for Discord {
         let (api, gateway, base) = (self.server.api_url(), self.server.gateway_url(), self.server.base_url());
         let here = "private=127.0.0.1/32";
         format!(
-            "  discord:\n    settings: {{ api_url: \"{api}\", gateway_url: \"{gateway}\" }}\n    grants:\n      \
+            "  discord:\n    settings: {{ api_url: \"{api}\", gateway_url: \"{gateway}\", bots: [\"{PROGRAM}\"] }}\n    grants:\n      \
              - GET {gateway}/** credential=gateway-token {here}\n      \
              - GET,PUT,POST,PATCH,DELETE {api}/** credential=token {here}\n      \
              - POST {api}/interactions/*/*/callback {here}\n      \
@@ -126,6 +129,15 @@ impl Platform for Discord {
 
     fn forward(&self, room: &str, person: u32, _: u32, text: &str) -> String {
         self.channel(room).draft(&self.user(person), "").forwarded(text).send().to_string()
+    }
+
+    fn address_as_program(&self, room: &str, text: &str) {
+        let program = self.server.other_bot(PROGRAM, "Program");
+        self.channel(room).draft(&program, text).mention(&self.bot.user()).send();
+    }
+
+    fn program(&self) -> String {
+        PROGRAM.to_string()
     }
 
     fn edit(&self, room: &str, message: &str, text: &str) {

@@ -75,6 +75,13 @@ pub trait Platform: Send + Sync {
     /// A person passes on what somebody else wrote; gives the message.
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String;
 
+    /// Another program, which the configuration of [`Platform::component`] lists, says something that begins with a
+    /// mention of the assistant.
+    fn address_as_program(&self, room: &str, text: &str);
+
+    /// What the platform calls that program.
+    fn program(&self) -> String;
+
     /// A person changes a message.
     fn edit(&self, room: &str, message: &str, text: &str);
 

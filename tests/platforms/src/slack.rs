@@ -11,6 +11,9 @@ use crate::{Answer, File, Platform, lock};
 const BOT_TOKEN: &str = "xoxb-1700000000-1700000001-fAkeSlackB0tTokenOfNoApp";
 const APP_TOKEN: &str = "xapp-1-A0FAKE0APP-1700000002-fakeslackapptoken0fn0app";
 
+/// Another app's bot.
+const PROGRAM: &str = "U0PROGRAM1";
+
 /// How long an acknowledgement may take: a busy machine is no slow app.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -67,7 +70,7 @@ impl Platform for Slack {
         let (api, base) = (self.server.api_url(), format!("http://{}", self.server.address()));
         let here = "private=127.0.0.1/32";
         format!(
-            "  slack:\n    settings: {{ api_url: \"{api}\" }}\n    grants:\n      \
+            "  slack:\n    settings: {{ api_url: \"{api}\", bots: [{PROGRAM}] }}\n    grants:\n      \
              - POST {api}/apps.connections.open credential=app_token {here}\n      \
              - GET ws://{address}/link/ {here}\n      \
              - POST {api}/* credential=bot_token {here}\n      \
@@ -107,6 +110,15 @@ impl Platform for Slack {
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String {
         let draft = self.channel(room).draft(&self.person(person), "");
         draft.shared(&self.person(author), &written(text)).send().ts
+    }
+
+    fn address_as_program(&self, room: &str, text: &str) {
+        let program = self.server.other_bot(PROGRAM, "Program");
+        self.channel(room).say(&program, &format!("{} {}", self.app.mention(), written(text)));
+    }
+
+    fn program(&self) -> String {
+        PROGRAM.to_owned()
     }
 
     fn edit(&self, room: &str, message: &str, text: &str) {

@@ -13,6 +13,9 @@ const TOKEN: &str = "7000000001:AAFv3ry-S3cret_token_0f_a_B0t-xyz12";
 const PEOPLE: i64 = 4000;
 const ROOMS: i64 = -100_500_000;
 
+/// Another bot.
+const PROGRAM: i64 = 9009;
+
 /// Telegram with a bot.
 pub struct Telegram {
     /// The fake itself.
@@ -62,7 +65,7 @@ impl Platform for Telegram {
     fn component(&self) -> String {
         let base = self.server.base_url();
         format!(
-            "  telegram:\n    settings: {{ base_url: \"{base}\" }}\n    grants:\n      \
+            "  telegram:\n    settings: {{ base_url: \"{base}\", bots: [{PROGRAM}] }}\n    grants:\n      \
              - POST {base}/*/* credential=token private=127.0.0.1/32 timeout=70\n      \
              - GET {base}/file/*/** credential=token private=127.0.0.1/32\n"
         )
@@ -96,6 +99,16 @@ impl Platform for Telegram {
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String {
         let draft = self.chat(room).draft(&self.user(person), text).forwarded_from(&self.user(author));
         draft.send().message_id.to_string()
+    }
+
+    fn address_as_program(&self, room: &str, text: &str) {
+        let mut program = self.server.user(PROGRAM, "Program");
+        program.is_bot = true;
+        self.chat(room).say(&program, &format!("@{} {text}", self.bot.username()));
+    }
+
+    fn program(&self) -> String {
+        PROGRAM.to_string()
     }
 
     fn edit(&self, room: &str, message: &str, text: &str) {

@@ -132,16 +132,18 @@ impl Chat {
         Ok(Admitted::No { told, event: None })
     }
 
-    /// Stops programs that answer each other: without a person in between, only so many are answered.
+    /// Stops programs that answer each other: without a person in between, only so many are answered. All threads of a
+    /// channel count together, since a program can begin a new one each time.
     async fn guard_loop(&self, channel: &Channel, event: &Event) -> Result<Option<Admitted>, Error> {
         let channels = self.store.chat_channels();
+        let whole = Channel { thread: None, ..channel.clone() };
         if event.author.kind == AuthorKind::Person {
-            if channels.get(channel).await?.bots > 0 {
-                channels.forget_bots(channel).await?;
+            if channels.get(&whole).await?.bots > 0 {
+                channels.forget_bots(&whole).await?;
             }
             return Ok(None);
         }
-        let count = channels.count_bot(channel).await?;
+        let count = channels.count_bot(&whole).await?;
         let most = self.config.bot_exchanges;
         // The first one that is too many is recorded; the others are the same.
         Ok((count > most).then(|| {

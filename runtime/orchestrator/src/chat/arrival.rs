@@ -94,7 +94,10 @@ pub(super) fn channel(instance: &str, event: &Event) -> Channel {
 /// Whether an event waits for its turn, and how it stands from the beginning.
 fn destination(event: &Event) -> (Lane, State) {
     match &event.happening {
-        Happening::Message(message) if said::is_command(&message.text) => (Lane::Control, State::Received),
+        // What somebody else wrote is nobody's command, whoever passes it on.
+        Happening::Message(message) if !message.others && said::is_command(&message.text) => {
+            (Lane::Control, State::Received)
+        }
         Happening::Message(_) => (Lane::Turn, State::Received),
         Happening::Edit(_) | Happening::Command(_) | Happening::Button(_) => (Lane::Control, State::Received),
         // The first message in it makes the session.
