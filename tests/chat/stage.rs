@@ -24,6 +24,9 @@ const LONG: Duration = Duration::from_secs(100);
 /// What somebody hears who was let in.
 pub(crate) const WELCOME: &str = "You have been let in";
 
+/// What owners are told of strangers holds this.
+const ASKED: &str = "to be let in";
+
 /// What the model says to everything that no script names.
 pub(crate) const ANYTHING: &str = "Understood.";
 
@@ -177,13 +180,15 @@ mcp: {{ enabled: false }}
         self.answer(chat, || chat.say(user, text))
     }
 
-    /// The next message of the bot in that chat after something is done, a welcome aside: it comes when it comes.
+    /// The next message of the bot in that chat after something is done, a welcome and what is told of strangers aside:
+    /// they come when they come.
     #[track_caller]
     pub(crate) fn answer<T>(&self, chat: &Chat, act: impl FnOnce() -> T) -> Sent {
         let before = chat.sent().len();
         act();
         self.wait(&format!("an answer in chat {}", chat.id()), |world| {
-            world.sent(chat.id()).into_iter().skip(before).find(|sent| !sent.text.contains(WELCOME))
+            let is_aside = |text: &str| text.contains(WELCOME) || text.contains(ASKED);
+            world.sent(chat.id()).into_iter().skip(before).find(|sent| !is_aside(&sent.text))
         })
     }
 

@@ -8,11 +8,13 @@
 
 mod account;
 mod admission;
+mod announce;
 mod answer;
 mod arrival;
 mod attach;
 mod attached;
 mod control;
+mod interaction;
 mod lane;
 mod notify;
 mod outcome;
@@ -42,6 +44,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bucket::Buckets;
 use crate::people::People;
 use crate::{Error, Orchestrator};
 
@@ -167,6 +170,10 @@ pub struct Chat {
     /// The turns that still run are stopped, and run again at the next start.
     parking: CancellationToken,
     upkeep: upkeep::Upkeep,
+    /// How often those are answered for whom nothing is done.
+    courtesy: Buckets<interaction::Courtesy>,
+    owners: announce::Owners,
+    announced: announce::Announced,
 }
 
 impl Config {
@@ -183,6 +190,7 @@ impl Config {
             store,
             orchestrator,
             people,
+            courtesy: Buckets::new(Arc::clone(&clock)),
             clock,
             random,
             adapters: Mutex::default(),
@@ -196,6 +204,8 @@ impl Config {
             closing: AtomicBool::new(false),
             parking: CancellationToken::new(),
             upkeep: upkeep::Upkeep::default(),
+            owners: announce::Owners::default(),
+            announced: announce::Announced::default(),
         });
         chat.prune().await?;
         chat.tell_accepted();

@@ -25,6 +25,14 @@ const COMMANDS: [(&str, &str, &str); 12] = [
     ("help", "", "show this list"),
 ];
 
+/// The modes, and what each shows.
+const MODES: [(&str, &str); 4] = [
+    ("simple", "the answers alone"),
+    ("thinking", "what the model thinks, too"),
+    ("tools", "the calls of tools, too"),
+    ("full", "what the model thinks and the calls of tools, too"),
+];
+
 /// The names of all commands, without the slash.
 pub const NAMES: [&str; COMMANDS.len()] = {
     let mut names = [""; COMMANDS.len()];
@@ -149,24 +157,45 @@ fn unknown(name: &str) -> Parsed {
     })
 }
 
-/// The commands as platforms are told them.
+/// The commands as platforms are told them: those of [`NAMES`], and one of its own for each mode.
 pub fn specs() -> Vec<CommandSpec> {
-    let option = |parameters: &str| {
-        let name = parameters.trim_matches(['[', ']']).split([' ', '|']).next().unwrap_or_default();
-        let choices = parameters.trim_matches(['[', ']']).split('|').map(str::to_owned);
-        CommandOption {
-            name: if parameters.contains('|') { "choice".to_owned() } else { name.to_ascii_lowercase() },
-            description: parameters.trim_matches(['[', ']']).to_owned(),
-            required: !parameters.starts_with('['),
-            choices: if parameters.contains('|') { choices.collect() } else { Vec::new() },
-        }
-    };
-    let spec = |(name, parameters, about): &(&str, &str, &str)| CommandSpec {
+    let commands = COMMANDS.iter().map(|(name, _, about)| CommandSpec {
         name: (*name).to_owned(),
         description: (*about).to_owned(),
-        options: if parameters.is_empty() { Vec::new() } else { vec![option(parameters)] },
+        options: options(name),
+    });
+    let modes = MODES.iter().map(|(mode, about)| CommandSpec {
+        name: format!("mode-{mode}"),
+        description: format!("show here {about}"),
+        options: Vec::new(),
+    });
+    commands.chain(modes).collect()
+}
+
+/// What may stand behind a command, in the order in which it is written.
+fn options(command: &str) -> Vec<CommandOption> {
+    let option = |name: &str, description: &str, required: bool, choices: &[&str]| CommandOption {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        required,
+        choices: choices.iter().map(|&choice| choice.to_owned()).collect(),
     };
-    COMMANDS.iter().map(spec).collect()
+    let modes: Vec<&str> = MODES.iter().map(|(mode, _)| *mode).collect();
+    match command {
+        "new" => vec![option("title", "its title", false, &[])],
+        "sessions" => vec![option("page", "which page of the list", false, &[])],
+        "switch" => vec![option("id", "the beginning of its id, as /sessions shows it", true, &[])],
+        "rename" => vec![option("title", "its new title", true, &[])],
+        "mode" => vec![option("mode", "how much is shown; without it you are told", false, &modes)],
+        "model" => vec![option("name", "a part of its name; without it all are listed", false, &[])],
+        // Nobody is made an owner in a chat.
+        "approve" => vec![
+            option("code", "the code that they were told", true, &[]),
+            option("role", "what they may do; a member, where nothing is said", false, &["member", "guest"]),
+        ],
+        "deny" => vec![option("code", "the code that they were told", true, &[])],
+        _ => Vec::new(),
+    }
 }
 
 fn help() -> String {
@@ -243,6 +272,37 @@ mod tests {
         wrong("/deny", "/deny CODE");
         wrong("/switch", "/switch ID");
         wrong("/rename  ", "/rename TITLE");
+    }
+
+    #[test]
+    fn what_platforms_are_told_is_understood_when_it_comes_back() {
+        let specs = specs();
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        for mode in ["simple", "thinking", "tools", "full"] {
+            assert!(names.contains(&&*format!("mode-{mode}")), "{names:?}");
+            let expected = Parsed::Command(Command::Mode { detail: Some(mode.into()) });
+            check(&format!("/mode-{mode}"), &expected);
+            check(&format!("/mode {mode}"), &expected);
+        }
+        for spec in &specs {
+            assert!(spec.description.len() <= 100, "{}", spec.description);
+            let required = spec.options.iter().map(|option| option.required);
+            assert!(required.is_sorted_by(|one, other| one >= other), "platforms want those first");
+            // With the least, and with everything that may stand there.
+            let value =
+                |option: &CommandOption| option.choices.first().cloned().unwrap_or_else(|| "1".into());
+            for least in [true, false] {
+                let given = spec.options.iter().filter(|option| option.required || !least).map(value);
+                let text = format!("/{} {}", spec.name, given.collect::<Vec<_>>().join(" "));
+                assert!(matches!(parse(&text), Parsed::Command(_)), "{text}");
+            }
+            for option in &spec.options {
+                assert!(option.description.len() <= 100, "{}", option.description);
+                assert!(option.name.len() <= 32 && option.name.chars().all(|c| c.is_ascii_lowercase()));
+            }
+        }
+        let approve = specs.iter().find(|spec| spec.name == "approve").unwrap();
+        assert_eq!(approve.options[1].choices, ["member", "guest"], "never an owner");
     }
 
     #[test]

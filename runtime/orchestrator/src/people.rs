@@ -35,7 +35,7 @@ use stranger::Recent;
 
 pub use listing::{Listed, Listing, Origin, Request};
 pub use pace::{Pace, Rates};
-pub use pairing::{Acceptance, Accepted};
+pub use pairing::{Acceptance, Accepted, Greeting};
 pub use refusal::Refusal;
 
 /// The longest identifier of an account that is taken for one, in bytes.
@@ -159,6 +159,20 @@ pub enum Admission {
     Stranger,
 }
 
+/// To whom it counts what an account does: somebody who is known is one person, with however many accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    /// What the owner calls them.
+    Person(String),
+    /// An account of nobody who is known.
+    Account {
+        /// The platform.
+        provider: String,
+        /// What the platform calls the account.
+        user: String,
+    },
+}
+
 /// Decides who may speak. One for each data directory; safe to use from everywhere.
 pub struct People {
     shared: Arc<Shared>,
@@ -265,6 +279,18 @@ impl People {
         self.shared.judge(who)
     }
 
+    /// To whom it counts what an account does.
+    pub(crate) fn whose(&self, provider: &str, user: &str) -> Whose {
+        self.shared.whose(provider, user)
+    }
+
+    /// Whether somebody would be an owner if their adapter might speak for owners.
+    pub(crate) fn is_held_back(&self, who: &Who<'_>) -> bool {
+        let rules = self.shared.rules();
+        let known = rules.known.get(who.provider, who.user);
+        !who.asserts_owner && known.is_some_and(|entry| entry.role == Role::Owner)
+    }
+
     /// Takes over what the configuration says now; how strangers may ask stays as it was built.
     ///
     /// # Errors
@@ -327,6 +353,13 @@ impl Shared {
         let role = unknown
             .and_then(|unknown| unknown.channels.get(&who.channel.channel).copied().unwrap_or(unknown.role));
         role.map_or(Admission::Stranger, |role| Admission::Default { role })
+    }
+
+    fn whose(&self, provider: &str, user: &str) -> Whose {
+        match self.rules().known.get(provider, user) {
+            Some(entry) => Whose::Person(entry.name.clone()),
+            None => Whose::Account { provider: provider.to_owned(), user: user.to_owned() },
+        }
     }
 
     /// Records that a stranger was refused, once in a while for each.

@@ -22,6 +22,7 @@ pub mod message;
 mod metric;
 mod migration;
 pub mod outbox;
+pub mod owner_place;
 pub mod person;
 pub mod publisher;
 mod reader;
@@ -177,6 +178,11 @@ impl Store {
     /// What belongs to a channel.
     pub fn chat_channels(&self) -> chat_channel::Table {
         chat_channel::Table(Arc::clone(&self.inner))
+    }
+
+    /// Where owners last wrote alone.
+    pub fn owner_places(&self) -> owner_place::Table {
+        owner_place::Table(Arc::clone(&self.inner))
     }
 
     /// The people whom an owner let in, and the strangers who ask.

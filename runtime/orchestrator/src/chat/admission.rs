@@ -70,10 +70,8 @@ impl Chat {
             }
         };
         let Some(role) = self.people.judge(&who).role() else {
-            // Only where nobody else writes are they answered.
-            let is_answered =
-                event.place.visibility == Visibility::Direct && event.author.kind == AuthorKind::Person;
-            let is_taken = is_answered && room() == Room::Free;
+            // Only where nobody else reads it are they answered.
+            let is_taken = room() == Room::Free && self.is_answered(&channel.provider, event);
             return if is_taken { Met::Taken { is_charged: false } } else { Met::Stranger };
         };
         let role = if event.author.kind == AuthorKind::Bot { Role::Guest } else { role };
@@ -116,7 +114,13 @@ impl Chat {
     ) -> Result<Admitted, Error> {
         let who = self.who(channel, event);
         let role = match self.people.admit(&who).await? {
-            Admission::Known { role, .. } | Admission::Default { role } => role,
+            Admission::Known { role, name } => {
+                if role == Role::Owner {
+                    self.remember_owner(channel, event, &name).await;
+                }
+                role
+            }
+            Admission::Default { role } => role,
             Admission::Stranger => return self.stranger(&who, event).await,
         };
         if is_first && let Some(refused) = self.guard_loop(channel, event).await? {
@@ -128,8 +132,14 @@ impl Chat {
 
     async fn stranger(&self, who: &Who<'_>, event: &Event) -> Result<Admitted, Error> {
         // Programs are not asked in, and two of them would greet each other for ever.
-        let told = if event.author.kind == AuthorKind::Bot { None } else { self.people.greet(who).await? };
-        Ok(Admitted::No { told, event: None })
+        if event.author.kind == AuthorKind::Bot {
+            return Ok(Admitted::No { told: None, event: None });
+        }
+        let greeting = self.people.greet(who).await?;
+        if let Some(greeting) = &greeting {
+            self.announce(who, greeting);
+        }
+        Ok(Admitted::No { told: greeting.map(|greeting| greeting.text), event: None })
     }
 
     /// Stops programs that answer each other: without a person in between, only so many are answered. All threads of a
@@ -152,7 +162,7 @@ impl Chat {
         }))
     }
 
-    fn who<'a>(&self, channel: &'a Channel, event: &'a Event) -> Who<'a> {
+    pub(super) fn who<'a>(&self, channel: &'a Channel, event: &'a Event) -> Who<'a> {
         Who {
             provider: &channel.provider,
             user: &event.author.id,

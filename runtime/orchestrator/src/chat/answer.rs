@@ -100,8 +100,11 @@ impl Chat {
             tracing::error!(%error, "a refused message could not be audited");
         }
         let (Some(this), channel) = (self.this(), channel.clone()) else { return };
-        let target = target(event, message_of(event));
+        let (target, event) = (target(event, message_of(event)), event.clone());
         self.tasks.spawn(async move {
+            if this.is_answered_aside(&channel, &event, &text).await {
+                return;
+            }
             if let Err(error) = this.say(&channel, &target, text).await {
                 tracing::error!(error = error.chain(), "a notice was not stored");
             }
@@ -110,7 +113,17 @@ impl Chat {
 
     /// Stores a message of the runtime itself and has it sent.
     pub(super) async fn say(&self, channel: &Channel, target: &Target, text: String) -> Result<(), Error> {
-        let parts = match self.render(channel, notice(text)).await {
+        self.post(channel, target, notice(text)).await
+    }
+
+    /// Stores a message that answers no event and has it sent.
+    pub(super) async fn post(
+        &self,
+        channel: &Channel,
+        target: &Target,
+        outbound: Outbound,
+    ) -> Result<(), Error> {
+        let parts = match self.render(channel, outbound).await {
             Rendered::Parts(parts) => parts,
             Rendered::Ended => return Ok(()),
             Rendered::GivenUp(why) => {

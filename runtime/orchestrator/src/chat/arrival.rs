@@ -11,6 +11,9 @@ use super::said;
 /// The longest identifier of anything, in bytes.
 const LONGEST_ID: usize = 256;
 
+/// The longest value of a button, in bytes.
+pub(super) const LONGEST_VALUE: usize = 64;
+
 /// The longest name of anything, in bytes.
 const LONGEST_NAME: usize = 4096;
 
@@ -79,7 +82,10 @@ impl Chat {
             Met::Stranger => return self.note_stranger(channel, event).await,
             Met::TooFast { told: Some(told) } => ("too fast", told),
             Met::Full { is_first: true } => ("too many messages wait", FULL.to_owned()),
-            Met::TooFast { told: None } | Met::Full { is_first: false } | Met::Taken { .. } => return,
+            Met::TooFast { told: None } | Met::Full { is_first: false } => {
+                return self.answer_aside(channel, event);
+            }
+            Met::Taken { .. } => return,
         };
         self.tell_refused(channel, event, reason, text).await;
     }

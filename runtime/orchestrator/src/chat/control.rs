@@ -11,7 +11,7 @@ use openpact_model::text::one_line;
 use openpact_store::inbox::{Edit, Lane, State};
 
 use super::admission::{Admitted, inbound};
-use super::outcome::notice;
+use super::interaction::{Told, interaction, pressed};
 use super::{Chat, arrival};
 use crate::command::{Command, Parsed, parse};
 use crate::{Error, Inbound};
@@ -24,15 +24,22 @@ const MODES: [(&str, Detail); 4] = [
     ("full", Detail::Full),
 ];
 
+/// What an owner is told beside, who is not taken for one.
+const HELD_BACK: &str = "This adapter may not speak for owners, so here you are a member at most. Use a platform whose \
+                         adapter comes with OpenPact, or the commands of 'openpact' where it runs.";
+
 /// What somebody is told whose command was cut off in the middle.
 const CUT_OFF: &str = "OpenPact stopped while it worked on this; it may be done, and was not repeated. See how things are \
                        (/sessions, 'openpact user list'), and say it again where it is not done.";
 
+/// What somebody is told who sees a command answered, when what it asked for begins.
+const AGAIN: &str = "Trying again.";
+
 /// An event that does not wait behind turns.
-struct Control<'a> {
-    channel: &'a Channel,
-    number: i64,
-    event: &'a Event,
+pub(super) struct Control<'a> {
+    pub(super) channel: &'a Channel,
+    pub(super) number: i64,
+    pub(super) event: &'a Event,
 }
 
 impl Chat {
@@ -76,19 +83,19 @@ impl Chat {
         }
         match AssertUnwindSafe(self.control(&control)).catch_unwind().await.unwrap_or(Err(Error::Panicked)) {
             Err(error) if self.is_hopeless(&row, failures + 1, &error) => {
-                self.give_up(channel, &row, &error).await
+                self.give_up_control(&control, &row, &error).await
             }
             done => done,
         }
     }
 
     async fn control(&self, control: &Control<'_>) -> Result<(), Error> {
-        let Control { channel, number, event } = *control;
+        let Control { channel, event, .. } = *control;
         let text = written(event);
         match self.admit(channel, event, true).await? {
             Admitted::No { told, event: record } => {
-                let told = told.map(notice);
-                self.conclude(channel, event, number, State::Refused, told, record).await
+                let told = told.map(Told::Aloud).or_else(|| self.aside(&channel.provider, event));
+                self.end(control, State::Refused, told, record).await
             }
             Admitted::Yes { .. } if matches!(event.happening, Happening::Edit(_)) => self.edit(control).await,
             Admitted::Yes { role } => match text {
@@ -123,7 +130,8 @@ impl Chat {
                     .await;
             }
         };
-        if let Some(refused) = shared.refuse(&command, &inbound).await? {
+        let hint = self.people.is_held_back(&self.who(channel, event)).then_some(HELD_BACK);
+        if let Some(refused) = shared.refuse(&command, &inbound, hint).await? {
             return self.tell(control, State::Refused, &refused).await;
         }
         // What must not happen twice is on disk before it happens.
@@ -142,29 +150,6 @@ impl Chat {
             other => shared.command_text(other, &inbound).await,
         };
         self.tell(control, State::Answered, &text).await
-    }
-
-    /// Answers what does not wait behind turns: where the platform has a way of its own for that, by it.
-    async fn tell(&self, control: &Control<'_>, state: State, text: &str) -> Result<(), Error> {
-        let Control { channel, number, event } = *control;
-        let interaction = match &event.happening {
-            Happening::Command(used) => used.interaction.as_deref(),
-            Happening::Button(press) => Some(press.interaction.as_str()),
-            _ => None,
-        };
-        let mut outbound = Some(notice(text));
-        if let Some(interaction) = interaction
-            && let Some(attached) = self.attached(&channel.provider)
-        {
-            let answer = notice(text);
-            let answered = attached.bounded(attached.adapter.answer_interaction(interaction, &answer)).await;
-            if let Some(Ok(())) = answered {
-                outbound = None;
-            } else {
-                tracing::debug!(%channel, ?answered, "an interaction was not answered; a message is sent instead");
-            }
-        }
-        self.conclude(channel, event, number, state, outbound, None).await
     }
 
     fn stop(&self, channel: &Channel, number: i64) -> String {
@@ -194,7 +179,8 @@ impl Chat {
         Ok(format!("The mode here is now {name}."))
     }
 
-    /// Has the last message of the channel run again; says why not, where it does not.
+    /// Has the last message of the channel run again; says why not, where it does not. Where that is a command that the
+    /// platform keeps open, it is answered, too; else the answer to the message is enough.
     async fn retry(&self, control: &Control<'_>, inbound: &Inbound) -> Result<Option<String>, Error> {
         let Control { channel, number, event } = *control;
         let inbox = self.store.inbox();
@@ -213,9 +199,11 @@ impl Chat {
         {
             self.orchestrator.shared.engine.rewind(session, last.before).await?;
         }
-        if inbox.again(last.number, number).await? {
+        let is_kept_open = interaction(event).is_some();
+        let state = if is_kept_open { State::Running } else { State::Answered };
+        if inbox.again(last.number, number, state).await? {
             self.start_worker(channel, 1);
-            return Ok(None);
+            return Ok(is_kept_open.then(|| AGAIN.to_owned()));
         }
         Ok(Some("There is nothing here that could run again.".to_owned()))
     }
@@ -239,10 +227,7 @@ fn written(event: &Event) -> Option<String> {
     match &event.happening {
         Happening::Message(message) => Some(message.text.clone()),
         Happening::Command(used) => Some(format!("/{} {}", used.name, used.arguments)),
-        Happening::Button(press) => {
-            let (verb, code) = press.value.split_once(':')?;
-            matches!(verb, "approve" | "deny").then(|| format!("/{verb} {code}"))
-        }
+        Happening::Button(press) => pressed(&press.value),
         Happening::Edit(_) | Happening::Thread(_) => None,
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use openpact_model::role::{Role, Sender};
+use openpact_model::role::Role;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::lock;
+use crate::people::Whose;
 
 /// Above this many people, those who have no turn are forgotten: they say nothing.
 const MANY: usize = 1024;
@@ -16,7 +17,7 @@ const MANY: usize = 1024;
 pub(super) struct Places {
     all: Arc<Semaphore>,
     guests: Arc<Semaphore>,
-    people: Mutex<HashMap<(String, String), Arc<Semaphore>>>,
+    people: Mutex<HashMap<Whose, Arc<Semaphore>>>,
     each: usize,
 }
 
@@ -35,21 +36,20 @@ impl Places {
     }
 
     /// Waits for a place. The scarcest is waited for first, so that nobody who waits holds what others could use.
-    pub(super) async fn take(&self, sender: &Sender, role: Role) -> Place {
-        let own = if role < Role::Owner { Some(acquire(self.person(sender)).await) } else { None };
+    pub(super) async fn take(&self, whose: Whose, role: Role) -> Place {
+        let own = if role < Role::Owner { Some(acquire(self.person(whose)).await) } else { None };
         let guest = if role == Role::Guest { Some(acquire(Arc::clone(&self.guests)).await) } else { None };
         let all = Some(acquire(Arc::clone(&self.all)).await);
         Place { _held: [own, guest, all] }
     }
 
-    fn person(&self, sender: &Sender) -> Arc<Semaphore> {
+    fn person(&self, whose: Whose) -> Arc<Semaphore> {
         let mut people = lock(&self.people);
         if people.len() >= MANY {
             // Who has a place, or waits for one, holds it too.
             people.retain(|_, places| Arc::strong_count(places) > 1);
         }
-        let places = people.entry((sender.provider.clone(), sender.user.clone()));
-        Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(self.each))))
+        Arc::clone(people.entry(whose).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
     }
 }
 
@@ -63,12 +63,8 @@ mod tests {
 
     use super::*;
 
-    fn sender(user: &str) -> Sender {
-        Sender { provider: "fake".into(), user: user.into(), display_name: String::new() }
-    }
-
     fn take(places: &Places, user: &str, role: Role) -> Option<Place> {
-        places.take(&sender(user), role).now_or_never()
+        places.take(Whose::Person(user.to_owned()), role).now_or_never()
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Delivery with a fake platform that keeps what it was sent, however often the program dies.
 
+mod announcing;
 mod answering;
 mod arriving;
 mod attaching;
 mod crash;
+mod interacting;
 mod order;
 mod platform;
 mod sending;

@@ -32,7 +32,7 @@ const MOST_LOST: u32 = 5;
 const MOST_FAILURES: u32 = 10;
 
 /// What somebody is told whose message failed that often.
-const HOPELESS: &str = "This could not be worked on, however often it was tried; the log says why. Say it in other words, \
+pub(super) const HOPELESS: &str = "This could not be worked on, however often it was tried; the log says why. Say it in other words, \
                         or /retry.";
 
 /// The event that failed last, and how often.
@@ -189,7 +189,8 @@ impl Chat {
         inbound: crate::Inbound,
         mut stored: Stored,
     ) -> Result<(), Error> {
-        let place = self.turns.take(&inbound.sender, inbound.role).await;
+        let whose = self.people.whose(&inbound.sender.provider, &inbound.sender.user);
+        let place = self.turns.take(whose, inbound.role).await;
         if self.is_closing() {
             return Ok(());
         }

@@ -25,7 +25,7 @@ const LIST: usize = 40;
 impl Shared {
     /// Does it and says what there is to say.
     pub(crate) async fn run_command(&self, command: Command, inbound: &Inbound) -> Result<String, Error> {
-        if let Some(refused) = self.refuse(&command, inbound).await? {
+        if let Some(refused) = self.refuse(&command, inbound, None).await? {
             return Ok(refused);
         }
         match command {
@@ -46,19 +46,29 @@ impl Shared {
         }
     }
 
-    /// What somebody is told who may not use the command; `None` for somebody who may. It is recorded.
-    pub(crate) async fn refuse(&self, command: &Command, inbound: &Inbound) -> Result<Option<String>, Error> {
+    /// What somebody is told who may not use the command, with what there is to say beside; `None` for somebody who
+    /// may. It is recorded.
+    pub(crate) async fn refuse(
+        &self,
+        command: &Command,
+        inbound: &Inbound,
+        hint: Option<&str>,
+    ) -> Result<Option<String>, Error> {
         if inbound.role >= command.role() {
             return Ok(None);
         }
         let actor = one_line(&format!("{}:{}", inbound.sender.provider, inbound.sender.user), 128);
-        let event = Event::new("command.call", actor, format!("/{}", command.name()), Verdict::Denied)
+        let mut event = Event::new("command.call", actor, format!("/{}", command.name()), Verdict::Denied)
             .with("role", inbound.role.to_string())
             .with("channel", one_line(&inbound.channel.to_string(), 200));
+        if hint.is_some() {
+            event = event.with("reason", "the adapter may not speak for owners");
+        }
         if let Err(error) = self.store.record(event).await {
             tracing::error!(%error, "a refused command could not be audited");
         }
-        Ok(Some(format!("The role '{}' may not use this command.", inbound.role)))
+        let refused = format!("The role '{}' may not use this command.", inbound.role);
+        Ok(Some(hint.map_or(refused.clone(), |hint| format!("{refused} {hint}"))))
     }
 
     async fn new_session(&self, inbound: &Inbound, title: Option<String>) -> Result<String, Error> {

@@ -709,7 +709,7 @@ async fn told_code(scene: &Scene, user: &str) -> String {
         asserts_owner: true,
     };
     let told =
-        scene.orchestrator.shared.people.greet(&who).await.unwrap().expect("a stranger is told a code");
+        scene.orchestrator.shared.people.greet(&who).await.unwrap().expect("a stranger is told a code").text;
     told.rsplit(' ').next().unwrap().to_owned()
 }
 

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use openpact_model::role::Role;
 
-use super::{People, Who};
+use super::{People, Shared, Who, Whose};
 use crate::Error;
 use crate::bucket::Rate;
 
 /// How often people may write: of one person and of one channel, a message needs a place in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// One owner or member.
+    /// One owner or member, over all of their accounts.
     pub person: Rate,
     /// One guest.
     pub guest: Rate,
@@ -35,7 +35,7 @@ pub enum Pace {
 /// Whose bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    Person { provider: String, user: String },
+    Person(Whose),
     Channel { provider: String, channel: String },
 }
 
@@ -72,7 +72,7 @@ impl People {
     pub(crate) fn take_at(&self, who: &Who<'_>, role: Role, at: Instant) -> Pace {
         let rates = self.shared.rules().rates;
         let person = if role == Role::Guest { rates.guest } else { rates.person };
-        let [by, within] = keys(who);
+        let [by, within] = self.shared.keys(who);
         let Err(empty) = self.shared.pace.take_at(at, [(by, person), (within, rates.channel)]) else {
             return Pace::Fine;
         };
@@ -94,12 +94,14 @@ impl People {
 
     /// Gives the place back that a message took which turned out to have come before.
     pub(crate) fn give_back(&self, who: &Who<'_>) {
-        self.shared.pace.give_back(keys(who));
+        self.shared.pace.give_back(self.shared.keys(who));
     }
 }
 
-fn keys(who: &Who<'_>) -> [Key; 2] {
-    let (provider, user) = (who.provider.to_owned(), who.user.to_owned());
-    let within = Key::Channel { provider: provider.clone(), channel: who.channel.channel.clone() };
-    [Key::Person { provider, user }, within]
+impl Shared {
+    fn keys(&self, who: &Who<'_>) -> [Key; 2] {
+        let by = Key::Person(self.whose(who.provider, who.user));
+        let (provider, channel) = (who.provider.to_owned(), who.channel.channel.clone());
+        [by, Key::Channel { provider, channel }]
+    }
 }

@@ -77,13 +77,24 @@ struct Open {
     detail: Detail,
 }
 
+/// What a stranger is told.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// The refusal with the code.
+    pub text: String,
+    /// The code in it, for those who may use it.
+    pub(crate) code: String,
+    /// How long it is good.
+    pub(crate) minutes: u64,
+}
+
 impl People {
     /// What to answer a stranger: a refusal with a code, in a direct message and at most once an hour, whatever
     /// happens to the program in between. `None`: nothing.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn greet(&self, who: &Who<'_>) -> Result<Option<String>, Error> {
+    pub async fn greet(&self, who: &Who<'_>) -> Result<Option<Greeting>, Error> {
         let shared = &self.shared;
         let asks = who.visibility == Visibility::Direct && is_account(who.user);
         if !asks || shared.judge(who) != Admission::Stranger {
@@ -145,7 +156,7 @@ impl People {
 }
 
 impl Shared {
-    async fn ask(&self, who: &Who<'_>) -> Result<Option<String>, Error> {
+    async fn ask(&self, who: &Who<'_>) -> Result<Option<Greeting>, Error> {
         let display_name = one_line(who.display_name, SHOWN_NAME);
         let detail = Detail { display_name: display_name.clone(), channel: who.channel.clone() };
         let code = Code::generate(&*self.random);
@@ -162,7 +173,8 @@ impl Shared {
         let event = Event::new("pairing.request", who.actor(), who.place(), Verdict::Allowed)
             .with("display_name", display_name);
         let kept = self.store.people().ask(asking, event).await?;
-        Ok(kept.then(|| refusal(&code, self.pairing.lasts)))
+        let (text, minutes) = (refusal(&code, self.pairing.lasts), self.pairing.lasts.as_secs() / 60);
+        Ok(kept.then(|| Greeting { text, code: code.to_string(), minutes }))
     }
 
     async fn accept(&self, accepting: Accepting) -> Result<Accepted, Error> {

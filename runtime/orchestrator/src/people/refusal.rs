@@ -10,7 +10,7 @@ pub enum Refusal {
     NotACode,
     /// No request has that code.
     #[error(
-        "no request is open with this code: it was used or turned down already, or mistyped; 'openpact user list' shows the open requests"
+        "no request is open with this code: it was used or turned down already, its time is over, or it is mistyped; 'openpact user list' shows the open requests"
     )]
     NoSuchCode,
     /// The code is too old.

@@ -38,7 +38,7 @@ impl Scene {
     }
 
     async fn greet(&self, user: &str) -> Option<String> {
-        self.people.greet(&direct(user, &chat(user))).await.unwrap()
+        self.people.greet(&direct(user, &chat(user))).await.unwrap().map(|greeting| greeting.text)
     }
 
     /// The code that a stranger is told.
@@ -228,7 +228,7 @@ async fn a_stranger_is_answered_once_an_hour_and_alone() {
     let here = chat("2");
     for visibility in [Visibility::Group, Visibility::Public] {
         let who = Who { visibility, ..direct("2", &here) };
-        assert_eq!(scene.people.greet(&who).await.unwrap(), None);
+        assert!(scene.people.greet(&who).await.unwrap().is_none());
     }
     assert_eq!(scene.greet("1").await, None, "the owner is no stranger");
     assert_eq!(scene.greet("").await, None);
@@ -463,6 +463,38 @@ async fn an_open_request_is_listed_with_escaped_text_and_without_its_code() {
     assert_eq!(request.asked, scene.world.clock.now());
     assert_eq!(request.expires, scene.world.clock.now() + HOUR);
     assert!(!format!("{listing:?}").contains(&code));
+}
+
+#[tokio::test]
+async fn a_person_with_several_accounts_is_one_person() {
+    let on = |provider: &str, user: &str| Identity { provider: provider.into(), user: user.into() };
+    let mut bob = person("bob", Role::Member, "2");
+    bob.identities.extend([on("discord", "20"), on("telegram", "22")]);
+    let rate = Rate { burst: 3, per_minute: 1 };
+    let much = Rate { burst: 100, per_minute: 100 };
+    let rates = Rates { person: rate, guest: rate, channel: much };
+    let scene = Scene::new(Config { people: vec![bob], rates, ..Config::default() }).await;
+    // Two accounts of somebody who was let in count as one person, too.
+    scene.let_in("5", Role::Member, "carol").await;
+    scene.let_in("6", Role::Member, "carol").await;
+    let (here, there) = (chat("c"), Channel { provider: "discord".into(), ..chat("c") });
+    let abroad = Who { provider: "discord", ..direct("20", &there) };
+    let accounts = [direct("2", &here), abroad, direct("22", &here)];
+    for who in &accounts {
+        assert_eq!(scene.people.admit(who).await.unwrap(), known(Role::Member, "bob"));
+        assert_eq!(scene.people.take(who, Role::Member), Pace::Fine);
+    }
+    for who in &accounts {
+        assert!(matches!(scene.people.take(who, Role::Member), Pace::TooFast { .. }));
+    }
+    scene.people.give_back(&accounts[1]);
+    assert_eq!(scene.people.take(&accounts[0], Role::Member), Pace::Fine, "and what is given back is theirs");
+    for user in ["5", "6", "5"] {
+        assert_eq!(scene.people.take(&direct(user, &here), Role::Member), Pace::Fine);
+    }
+    assert!(matches!(scene.people.take(&direct("6", &here), Role::Member), Pace::TooFast { .. }));
+    let list = scene.people.list().await.unwrap().people;
+    assert_eq!(list.iter().map(|one| one.identities.len()).collect::<Vec<_>>(), [3, 2]);
 }
 
 #[tokio::test]

@@ -137,12 +137,12 @@ impl Table {
         self.0.writer.run(move |open| edit(open, number)).await
     }
 
-    /// Has the event `number`, which has ended, wait for a turn again, and ends the event `by` that asked for it.
-    /// Says whether it had ended, and `by` had not.
+    /// Has the event `number`, which has ended, wait for a turn again, and puts the event `by` that asked for it into
+    /// `state`: `Answered`, or `Running` where it is answered still. Says whether it had ended, and `by` had not.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn again(&self, number: i64, by: i64) -> Result<bool, Error> {
+    pub async fn again(&self, number: i64, by: i64, state: State) -> Result<bool, Error> {
         let work = move |open: &mut Transaction<'_>| {
             let sql = "UPDATE inbox SET state = 'received', ended = NULL, attempts = 0, turn = NULL, session = NULL,
                            before = NULL, after = NULL
@@ -151,7 +151,12 @@ impl Table {
             if open.connection.prepare_cached(sql)?.execute([number, by])? == 0 {
                 return Ok(false);
             }
-            end(open, by, State::Answered)?;
+            if state == State::Running {
+                let sql = "UPDATE inbox SET state = 'running', attempts = attempts + 1 WHERE number = ?1";
+                open.connection.prepare_cached(sql)?.execute([by])?;
+            } else {
+                end(open, by, state)?;
+            }
             Ok(true)
         };
         self.0.writer.run(work).await

@@ -143,8 +143,8 @@ async fn a_turn_begins_once_and_knows_where_its_session_stood() {
     assert_eq!((row.before, row.after), (3, Some(3)));
     // Once more, when somebody asks for it.
     let asked = insert(&store, event("2", 0, None, "/retry")).await;
-    assert!(inbox.again(number, asked).await.unwrap());
-    assert!(!inbox.again(number, asked).await.unwrap(), "it waits already");
+    assert!(inbox.again(number, asked, State::Answered).await.unwrap());
+    assert!(!inbox.again(number, asked, State::Answered).await.unwrap(), "it waits already");
     assert_eq!(inbox.get(number).await.unwrap().unwrap().attempts, 0);
     assert_eq!(inbox.get(asked).await.unwrap().unwrap().state, State::Answered);
 }
@@ -297,6 +297,20 @@ async fn a_channel_keeps_its_mode_and_counts_programs() {
 }
 
 #[tokio::test]
+async fn where_an_account_wrote_last_comes_first_whatever_the_clock_says() {
+    let place = Place::new();
+    let places = place.open().owner_places();
+    for (user, thread, account) in [("1", None, "a"), ("2", Some("t"), "a"), ("1", Some("u"), "b")] {
+        places.set(&channel(thread), user, account).await.unwrap();
+    }
+    let rows: Vec<_> =
+        places.list().await.unwrap().into_iter().map(|row| (row.user, row.channel, row.account)).collect();
+    let row =
+        |user: &str, thread, account: &str| (user.to_owned(), channel(Some(thread)), account.to_owned());
+    assert_eq!(rows, [row("1", "u", "b"), row("2", "t", "a")]);
+}
+
+#[tokio::test]
 async fn an_event_runs_again_for_one_that_is_open_and_for_no_other() {
     let place = Place::new();
     let store = place.open();
@@ -304,11 +318,18 @@ async fn an_event_runs_again_for_one_that_is_open_and_for_no_other() {
     let first = insert(&store, event("1", 0, None, "x")).await;
     inbox.finish(finish(first, Vec::new())).await.unwrap();
     let by = insert(&store, event("2", 0, None, "/retry")).await;
-    assert!(inbox.again(first, by).await.unwrap());
+    assert!(inbox.again(first, by, State::Answered).await.unwrap());
     assert_eq!(inbox.get(by).await.unwrap().unwrap().state, State::Answered);
     inbox.finish(finish(first, Vec::new())).await.unwrap();
-    assert!(!inbox.again(first, by).await.unwrap(), "it was asked for once");
+    assert!(!inbox.again(first, by, State::Answered).await.unwrap(), "it was asked for once");
     assert_eq!(inbox.get(first).await.unwrap().unwrap().state, State::Answered);
+    // One that is answered still is open until it is.
+    let by = insert(&store, event("3", 0, None, "/retry")).await;
+    assert!(inbox.again(first, by, State::Running).await.unwrap());
+    assert_eq!(inbox.get(by).await.unwrap().unwrap().state, State::Running);
+    assert!(!inbox.again(first, by, State::Running).await.unwrap());
+    assert!(inbox.finish(finish(by, Vec::new())).await.unwrap().is_some());
+    assert_eq!(inbox.get(first).await.unwrap().unwrap().state, State::Received, "it waits for its turn");
 }
 
 #[tokio::test]

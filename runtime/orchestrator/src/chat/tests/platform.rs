@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use openpact_model::chat::{
-    Abilities, Account, AdapterError, Author, AuthorKind, CommandSpec, Happening, Info, LengthUnit, Message,
-    Occasion, Part, Piece, Place, SendError, Sent, Target, Visibility,
+    Abilities, Account, AdapterError, Author, AuthorKind, ButtonPress, CommandSpec, CommandUse, Happening,
+    Info, LengthUnit, Message, Occasion, Part, Piece, Place, SendError, Sent, Target, Visibility,
 };
 
 use super::*;
@@ -28,6 +28,8 @@ pub(super) struct Platform {
     pub(super) stuck: Mutex<HashSet<String>>,
     pub(super) is_render_stuck: AtomicBool,
     render_faults: Mutex<VecDeque<SendError>>,
+    /// The next answers to interactions fail.
+    pub(super) interaction_faults: Mutex<VecDeque<SendError>>,
     pub(super) typing_fault: Mutex<Option<SendError>>,
     pub(super) calls: AtomicUsize,
     pub(super) typed: AtomicUsize,
@@ -36,7 +38,14 @@ pub(super) struct Platform {
 
 impl Platform {
     pub(super) fn new() -> Arc<Self> {
-        let abilities = Abilities { typing: true, ..Abilities::default() };
+        Self::able(Abilities { typing: true, ..Abilities::default() })
+    }
+
+    pub(super) fn with_buttons() -> Arc<Self> {
+        Self::able(Abilities { typing: true, buttons: true, ..Abilities::default() })
+    }
+
+    fn able(abilities: Abilities) -> Arc<Self> {
         let info = Info {
             platform: "fake".into(),
             title: "Fake".into(),
@@ -55,6 +64,7 @@ impl Platform {
             stuck: Mutex::default(),
             is_render_stuck: AtomicBool::new(false),
             render_faults: Mutex::default(),
+            interaction_faults: Mutex::default(),
             typing_fault: Mutex::default(),
             calls: AtomicUsize::new(0),
             typed: AtomicUsize::new(0),
@@ -141,7 +151,8 @@ impl Adapter for Platform {
             }
             Piece::File(file) => file.name.clone(),
         };
-        let text = message.pieces.iter().map(piece).collect::<Vec<_>>().join("\n");
+        let buttons = message.buttons.iter().map(|button| format!("[{}]({})", button.label, button.value));
+        let text = message.pieces.iter().map(piece).chain(buttons).collect::<Vec<_>>().join("\n");
         let part = |text: &str| Part { body: text.to_owned(), plain: text.to_owned(), files: Vec::new() };
         Ok(text.split('¶').map(part).collect())
     }
@@ -182,10 +193,16 @@ impl Adapter for Platform {
         if interaction == "expired" {
             return Err(SendError::Gone("expired".into()));
         }
+        if let Some(fault) = lock(&self.interaction_faults).pop_front() {
+            return Err(fault);
+        }
         let text = format!("{:?}", answer.pieces);
         let channel = format!("interaction {interaction}");
-        lock(&self.said).push(Said { channel, reply_to: None, text, key: String::new() });
+        lock(&self.said).push(Said { channel: channel.clone(), reply_to: None, text, key: String::new() });
         self.changed.notify_waiters();
+        if lock(&self.stuck).contains(&channel) {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 
@@ -213,6 +230,26 @@ pub(super) fn message(place: &str, id: &str, text: &str) -> Event {
         occasion: Occasion::Direct,
     };
     event(place, id, Happening::Message(said))
+}
+
+/// A command of the owner that the platform keeps open.
+pub(super) fn used(place: &str, id: &str, text: &str) -> Event {
+    let (name, arguments) = text.split_once(' ').unwrap_or((text, ""));
+    let (name, arguments) = (name.to_owned(), arguments.to_owned());
+    let happening = CommandUse { interaction: Some(id.to_owned()), message: None, name, arguments };
+    event(place, id, Happening::Command(happening))
+}
+
+/// A press of the owner.
+pub(super) fn press(place: &str, id: &str, value: &str) -> Event {
+    let (interaction, message, value) = (id.to_owned(), "m".to_owned(), value.to_owned());
+    event(place, id, Happening::Button(ButtonPress { interaction, message, value }))
+}
+
+/// The same event where others read it.
+pub(super) fn in_public(mut event: Event) -> Event {
+    event.place.visibility = Visibility::Public;
+    event
 }
 
 /// The same message as it is after an edit.

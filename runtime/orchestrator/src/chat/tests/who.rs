@@ -57,6 +57,65 @@ async fn an_adapter_that_may_not_speak_for_owners_has_members_at_most() {
     scene.say("a", "1", "/model small-1").await;
     let texts = scene.platform.until("a", 1).await;
     assert!(texts[0].contains("'member' may not use this command"), "{texts:?}");
+    assert!(texts[0].contains("This adapter may not speak for owners"), "{texts:?}");
+    let record = world.audit("command.call").await.remove(0);
+    assert_eq!(record.verdict, Verdict::Denied);
+    assert!(format!("{record:?}").contains("the adapter may not speak for owners"), "{record:?}");
+    scene.say("a", "2", "/approve K7QF-3M9T").await;
+    assert!(scene.platform.until("a", 2).await[1].contains("may not speak for owners"));
+    scene.say("a", "3", "hello").await;
+    scene.platform.until("a", 3).await;
+    let session = world.store.sessions().active(&channel("a")).await.unwrap().unwrap();
+    let stored = world.store.settings().get("session-audience", session.as_str()).await.unwrap();
+    assert_eq!(stored, Some(serde_json::json!(Audience::Group)), "nothing private is said by it");
+    // Members have nothing to hear of it.
+    scene.deliver(by("member", message("b", "4", "/model small-1"))).await;
+    assert!(!scene.platform.until("b", 1).await[0].contains("speak for owners"));
+}
+
+#[tokio::test]
+async fn sessions_of_other_channels_are_for_owners_who_are_alone() {
+    let world = World::new();
+    let scene = scene(&world).await;
+    scene.say("p", "1", "a secret plan").await;
+    scene.platform.until("p", 1).await;
+    scene.deliver(by("member", message("m", "2", "of the member"))).await;
+    scene.platform.until("m", 1).await;
+    scene.settled().await;
+    let id = world.store.sessions().active(&channel("p")).await.unwrap().unwrap();
+    let others = world.store.sessions().active(&channel("m")).await.unwrap().unwrap();
+    let in_group = |mut event: Event| {
+        event.place.visibility = Visibility::Public;
+        event
+    };
+    let told = async |event: Event| {
+        let place = event.place.id.clone();
+        let count = scene.platform.texts(&place).len();
+        scene.deliver(event).await;
+        scene.platform.until(&place, count + 1).await.remove(count)
+    };
+    // An owner where others read, and a member anywhere, neither sees it nor gets into it.
+    for event in [
+        in_group(message("g", "3", "/sessions")),
+        by("member", message("m", "4", "/sessions")),
+        in_group(by("member", message("g", "5", "/sessions"))),
+    ] {
+        let list = told(event).await;
+        assert!(!list.contains(id.as_str()) && !list.contains("secret"), "{list}");
+    }
+    for event in [
+        in_group(message("g", "6", &format!("/switch {id}"))),
+        by("member", message("m", "7", &format!("/switch {id}"))),
+        in_group(by("member", message("g", "8", &format!("/switch {id}")))),
+    ] {
+        assert!(told(event).await.contains("No conversation begins with"));
+    }
+    assert!(told(message("q", "9", "/sessions")).await.contains(id.as_str()));
+    // What others read is no place to go on from alone, since what is said there would be read.
+    let into_public = told(message("q", "10", &format!("/switch {others}"))).await;
+    assert!(into_public.contains("is read by others"), "{into_public}");
+    assert!(told(message("q", "11", &format!("/switch {id}"))).await.contains("Going on with"));
+    assert_eq!(world.store.sessions().active(&channel("q")).await.unwrap(), Some(id));
 }
 
 #[tokio::test]

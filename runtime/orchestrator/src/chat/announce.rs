@@ -1,0 +1,241 @@
+//! Tells the owners of strangers who were told a code: where each of them last wrote alone, and no more than a few an
+//! hour, however many strangers come.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use openpact_model::chat::{
+    AuthorKind, Button, ButtonStyle, Detail, Event, Outbound, Piece, Stage, Target, Visibility,
+};
+use openpact_model::role::{Channel, Role};
+use openpact_model::text::one_line;
+
+use super::attached::Attached;
+use super::{Chat, lock};
+use crate::Error;
+use crate::people::{Admission, Greeting, Who};
+
+/// Strangers that are told of in one span.
+const MOST: u32 = 5;
+
+/// That span.
+const SPAN: Duration = Duration::from_hours(1);
+
+/// Characters of a display name that are shown.
+const NAME: usize = 40;
+
+/// What owners were told of lately.
+#[derive(Default)]
+pub(super) struct Announced(Mutex<Count>);
+
+#[derive(Default)]
+struct Count {
+    since: Option<Instant>,
+    told: u32,
+    /// Strangers of whom nobody was told.
+    more: u32,
+}
+
+/// What is said of one more stranger.
+#[derive(Debug, PartialEq, Eq)]
+enum Announcement {
+    /// All of it, and of how many nothing was said before.
+    Whole { missed: u32 },
+    /// That there are more.
+    Enough,
+    /// Nothing.
+    None,
+}
+
+/// Where each owner last wrote alone, by what they are called: so that the store is written to only when that changes.
+#[derive(Default)]
+pub(super) struct Owners(Mutex<HashMap<String, Place>>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Place {
+    user: String,
+    account: String,
+    channel: Channel,
+}
+
+impl Announced {
+    /// One more stranger.
+    fn next(&self, now: Instant) -> Announcement {
+        let mut count = lock(&self.0);
+        if count.since.is_none_or(|since| now.saturating_duration_since(since) >= SPAN) {
+            (count.since, count.told) = (Some(now), 0);
+        }
+        count.told = count.told.saturating_add(1);
+        if count.told <= MOST {
+            return Announcement::Whole { missed: std::mem::take(&mut count.more) };
+        }
+        count.more = count.more.saturating_add(1);
+        if count.told == MOST + 1 { Announcement::Enough } else { Announcement::None }
+    }
+}
+
+impl Chat {
+    /// Remembers where an owner wrote, if nobody else reads there.
+    pub(super) async fn remember_owner(&self, channel: &Channel, event: &Event, name: &str) {
+        if event.place.visibility != Visibility::Direct || event.author.kind != AuthorKind::Person {
+            return;
+        }
+        let place = Place {
+            user: event.author.id.clone(),
+            account: event.account.clone(),
+            // What is said of itself begins no thread and goes on with none.
+            channel: Channel { thread: None, ..channel.clone() },
+        };
+        if lock(&self.owners.0).get(name) == Some(&place) {
+            return;
+        }
+        match self.store.owner_places().set(&place.channel, &place.user, &place.account).await {
+            Ok(()) => {
+                lock(&self.owners.0).insert(name.to_owned(), place);
+            }
+            Err(error) => tracing::warn!(%error, "where an owner wrote was not remembered"),
+        }
+    }
+
+    /// Tells the owners of a stranger, in a task of its own: nobody waits for it. If the program dies before it is
+    /// stored, nobody is told; the stranger is in the list of those who ask all the same.
+    pub(super) fn announce(&self, who: &Who<'_>, greeting: &Greeting) {
+        let Some(this) = self.this() else { return };
+        let account = one_line(&format!("{}:{}", who.provider, who.user), 128);
+        let (name, greeting) = (shown_name(who.display_name), greeting.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = this.tell_owners(&account, &name, &greeting).await {
+                tracing::error!(
+                    error = error.chain(),
+                    "the owners were not told that somebody asks to be let in"
+                );
+            }
+        });
+    }
+
+    async fn tell_owners(&self, account: &str, name: &str, greeting: &Greeting) -> Result<(), Error> {
+        let places = self.owner_places().await?;
+        if places.is_empty() {
+            return Ok(());
+        }
+        let announcement = self.announced.next(self.clock.monotonic());
+        for (attached, channel, account_of) in places {
+            let has_buttons = attached.adapter.info().abilities.buttons;
+            let outbound = match announcement {
+                Announcement::None => return Ok(()),
+                Announcement::Enough => super::outcome::notice(
+                    "More people ask to be let in than are told of one by one; for an hour no more are. 'openpact user \
+                     list' shows them all.",
+                ),
+                Announcement::Whole { missed } => whole(account, name, greeting, missed, has_buttons),
+            };
+            let target = Target {
+                account: account_of,
+                channel: channel.channel.clone(),
+                thread: None,
+                reply_to: None,
+            };
+            self.post(&channel, &target, outbound).await?;
+        }
+        Ok(())
+    }
+
+    /// Where each owner last wrote, of the adapters that are there; with the account that wrote with them.
+    async fn owner_places(&self) -> Result<Vec<(Arc<Attached>, Channel, String)>, Error> {
+        let mut seen = HashSet::new();
+        let mut places = Vec::new();
+        for row in self.store.owner_places().list().await? {
+            let who = Who {
+                provider: &row.channel.provider,
+                user: &row.user,
+                display_name: "",
+                channel: &row.channel,
+                visibility: Visibility::Direct,
+                asserts_owner: self.config.asserts_owner.contains(&row.channel.provider),
+            };
+            // What they are now counts, not what they were when they wrote.
+            let Admission::Known { role: Role::Owner, name } = self.people.judge(&who) else { continue };
+            if let Some(attached) = self.attached(&row.channel.provider)
+                && attached.accounts.has(&row.account)
+                && seen.insert(name)
+            {
+                places.push((attached, row.channel, row.account));
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// What an owner reads of a stranger. It all comes from the host but the account and the name, each on a line of its own
+/// that says what it is.
+fn whole(account: &str, name: &str, greeting: &Greeting, missed: u32, has_buttons: bool) -> Outbound {
+    let Greeting { code, minutes, .. } = greeting;
+    let way = if has_buttons { "Press a button, or say" } else { "Say" };
+    let missed = match missed {
+        0 => String::new(),
+        one_or_more => {
+            format!("\nBefore, {one_or_more} more asked of whom you were not told: openpact user list")
+        }
+    };
+    let text = format!(
+        "Somebody whom I do not know asks to be let in.\n\
+         Account: {account}\n\
+         Name there, which anybody can choose: \"{name}\"\n\
+         Let in only whom you know. Whoever it is was told the code {code}, good for {minutes} minutes: have them tell it \
+         to you in another way if you are not sure.\n\
+         {way} /approve {code} (as member), /approve {code} guest, or /deny {code}.{missed}"
+    );
+    let value = code.replace('-', "");
+    let button = |label: &str, value: String, style| Button { label: label.to_owned(), value, style };
+    let buttons = vec![
+        button("Let in as member", format!("approve:{value}:member"), ButtonStyle::Plain),
+        button("Let in as guest", format!("approve:{value}:guest"), ButtonStyle::Plain),
+        button("Turn down", format!("deny:{value}"), ButtonStyle::Danger),
+    ];
+    Outbound {
+        pieces: vec![Piece::Notice(text)],
+        buttons: if has_buttons { buttons } else { Vec::new() },
+        detail: Detail::Simple,
+        stage: Stage::Complete,
+    }
+}
+
+/// A display name as text and nothing else: one short line in which nothing ends the quotation, and of which no platform
+/// makes a link, a mention or a form.
+fn shown_name(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_punctuation() && !matches!(c, '\'' | '-' | ',') { '·' } else { c };
+    let is_quote = |c: char| matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '＂');
+    let plain: String = name.chars().map(|c| if is_quote(c) { '·' } else { plain(c) }).collect();
+    one_line(plain.trim(), NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use openpact_model::clock::{Clock as _, SystemClock};
+
+    use super::*;
+
+    #[test]
+    fn so_many_are_told_of_in_an_hour_and_the_rest_are_counted() {
+        let (announced, now) = (Announced::default(), SystemClock.monotonic());
+        for _ in 0..MOST {
+            assert_eq!(announced.next(now), Announcement::Whole { missed: 0 });
+        }
+        assert_eq!(announced.next(now), Announcement::Enough);
+        let almost = SPAN.checked_sub(Duration::from_nanos(1)).unwrap();
+        assert_eq!(announced.next(now + almost), Announcement::None);
+        assert_eq!(announced.next(now + SPAN), Announcement::Whole { missed: 2 });
+        assert_eq!(announced.next(now + SPAN), Announcement::Whole { missed: 0 });
+    }
+
+    #[test]
+    fn a_name_is_text_in_which_nothing_ends_the_quotation() {
+        let check = |name: &str, shown: &str| assert_eq!(shown_name(name), shown);
+        check("Anna O'Neil-Smith", "Anna O'Neil-Smith");
+        check("x\"\nSystem: let in", "x·\\u{a}System· let in");
+        check("**[free](https://evil.example)** @owner", "···free··https···evil·example··· ·owner");
+        check("\u{202e}abc”", "\\u{202e}abc·");
+        check(&"ä".repeat(41), &format!("{}…", "ä".repeat(40)));
+    }
+}
