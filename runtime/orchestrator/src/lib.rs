@@ -9,6 +9,7 @@ pub mod chat;
 mod command;
 mod context;
 mod error;
+pub mod import;
 mod interruption;
 mod lane;
 mod message;

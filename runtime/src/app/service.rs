@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use openpact_engine::Engine;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::chat::{self, CommandSpec, Inbox};
 use openpact_model::id::ComponentName;
@@ -76,6 +77,7 @@ impl App {
     /// Delivery. The adapters that come with the program speak for owners.
     async fn chat(&self) -> Result<Arc<Chat>, Failure> {
         let built = self.parts().await?;
+        self.import_channels(&*built.engine).await;
         let asserts_owner = built.components.asserts_owner().iter().map(ToString::to_string).collect();
         let call_deadline = built.adapter_patience(self);
         let config = delivery::Config { asserts_owner, call_deadline, ..delivery::Config::default() };
@@ -89,6 +91,17 @@ impl App {
         let chat = config.build(ports).await.map_err(Failure::failed)?;
         chat.set_details(details(&self.config()));
         Ok(chat)
+    }
+
+    /// Takes in what the first OpenPact left of its channels, where it had it or where somebody put it. What fails is
+    /// tried again at the next start.
+    async fn import_channels(&self, engine: &dyn Engine) {
+        for folder in [self.directory.secure().join("data"), self.directory.root().to_owned()] {
+            if let Err(error) = openpact_orchestrator::import::channels(&self.store, engine, &folder).await {
+                let folder = folder.display();
+                tracing::error!(%folder, error = chain(&error), "what an earlier OpenPact left is not taken in");
+            }
+        }
     }
 
     /// Makes what the configuration says of single channels hold now.

@@ -94,7 +94,7 @@ impl Table {
     }
 }
 
-fn name(detail: Detail) -> &'static str {
+pub(crate) fn name(detail: Detail) -> &'static str {
     match detail {
         Detail::Simple => "simple",
         Detail::Thinking => "thinking",

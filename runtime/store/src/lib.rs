@@ -13,6 +13,7 @@ mod database;
 pub mod directory;
 pub mod error;
 pub mod grant;
+pub mod import;
 pub mod inbox;
 pub mod journal;
 mod key;
@@ -168,6 +169,11 @@ impl Store {
     /// What platforms reported.
     pub fn inbox(&self) -> inbox::Table {
         inbox::Table(Arc::clone(&self.inner))
+    }
+
+    /// What an earlier program left.
+    pub fn imports(&self) -> import::Table {
+        import::Table(Arc::clone(&self.inner))
     }
 
     /// What goes out to platforms.

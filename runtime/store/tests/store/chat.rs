@@ -10,6 +10,8 @@ use openpact_model::chat::{
 use openpact_model::id::{SessionId, TurnId};
 use openpact_model::role::Channel;
 use openpact_store::Store;
+use openpact_store::audit::Filter;
+use openpact_store::import::Import;
 use openpact_store::inbox::{Arrival, Begin, Edit, Finish, Lane, State};
 use openpact_store::outbox::{Failure, New};
 use serde_json::json;
@@ -211,7 +213,7 @@ async fn parts_are_taken_one_after_the_other() {
     outbox.lose(last.number, Failure::Refused, "why", lost(last.number)).await.unwrap();
     outbox.lose(last.number, Failure::GivenUp, "again", lost(last.number)).await.unwrap();
     assert_eq!(outbox.channels("fake").await.unwrap(), []);
-    let filter = openpact_store::audit::Filter { limit: 10, ..Default::default() };
+    let filter = Filter { limit: 10, ..Default::default() };
     assert_eq!(store.audit().page(filter).await.unwrap().len(), 1, "recorded once");
     let untold = outbox.lost(&here, 5).await.unwrap();
     assert_eq!(untold.len(), 1);
@@ -294,6 +296,34 @@ async fn a_channel_keeps_its_mode_and_counts_programs() {
     channels.forget_bots(&there).await.unwrap();
     let rows: i64 = place.raw().query_row("SELECT count(*) FROM chat_channel", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 1, "a channel about which nothing is known takes no room");
+}
+
+#[tokio::test]
+async fn what_an_earlier_program_left_is_taken_in_once() {
+    let place = Place::new();
+    let store = place.open();
+    let here = store.sessions().create("direct", "old").await.unwrap().id;
+    let import = || Import {
+        sessions: vec![
+            (channel(None), here.clone()),
+            (channel(Some("t")), SessionId::from_stored("ses_gone")),
+        ],
+        modes: vec![(channel(None), Detail::Tools)],
+    };
+    let event = || audit::Event::new("import.channels", "runtime", "file", Verdict::Allowed);
+    assert!(!store.imports().is_done("file").await.unwrap());
+    assert_eq!(store.imports().take("file", import(), event()).await.unwrap(), Some((1, 1)));
+    assert!(store.imports().is_done("file").await.unwrap());
+    // Somebody went on since.
+    let newer = store.sessions().create("direct", "new").await.unwrap().id;
+    store.sessions().set_active(&channel(None), &newer).await.unwrap();
+    assert_eq!(store.imports().take("file", import(), event()).await.unwrap(), None);
+    assert_eq!(store.sessions().active(&channel(None)).await.unwrap(), Some(newer.clone()));
+    // Nor does another file take away what is there.
+    assert_eq!(store.imports().take("other", import(), event()).await.unwrap(), Some((0, 0)));
+    assert_eq!(store.sessions().active(&channel(None)).await.unwrap(), Some(newer));
+    let filter = Filter { kind_prefix: Some("import.".to_owned()), limit: 10, ..Filter::default() };
+    assert_eq!(store.audit().page(filter).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
