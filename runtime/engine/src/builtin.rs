@@ -7,6 +7,7 @@ mod openai;
 mod provider;
 mod redaction;
 mod retry;
+mod sight;
 mod work;
 
 use std::sync::Arc;
@@ -30,9 +31,11 @@ use crate::{Context, Error, Event, Health, Message, Model, Session, Turn};
 pub use config::{Config, ConfigError, Key, Price, grants, principal};
 pub use provider::Usage;
 pub use retry::Retry;
+pub use sight::Images;
 
 use openai::OpenAi;
 use provider::{Limits, Provider};
+use sight::Sight;
 use work::Work;
 
 /// The name of this kind of engine.
@@ -67,6 +70,7 @@ pub(crate) struct Shared {
     door: Arc<Door>,
     tools: Arc<dyn ToolCaller>,
     random: Arc<dyn Random>,
+    sight: Sight,
 }
 
 impl Shared {
@@ -87,7 +91,8 @@ impl Config {
         let key = self.key.clone();
         let provider = Box::new(OpenAi::new(door.clone(), clock, self.base_url.clone(), key));
         let conversations = Conversations::new(store, NAME);
-        let shared = Shared { config: self, conversations, provider, door, tools, random };
+        let sight = Sight::default();
+        let shared = Shared { config: self, conversations, provider, door, tools, random, sight };
         Ok(Engine { shared: Arc::new(shared), running: Arc::default() })
     }
 }
@@ -106,6 +111,10 @@ impl Engine {
 impl crate::Engine for Engine {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn takes_images(&self) -> bool {
+        self.shared.config.images != Images::Never
     }
 
     async fn health(&self) -> Health {
@@ -131,6 +140,7 @@ impl crate::Engine for Engine {
     async fn delete_session(&self, id: &SessionId) -> Result<(), Error> {
         self.shared.conversations.require(id).await?;
         self.running.clear(id).await;
+        self.shared.sight.forget(id, i64::MIN);
         self.shared.conversations.delete(id).await
     }
 
@@ -140,18 +150,20 @@ impl crate::Engine for Engine {
 
     async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error> {
         let _place = self.running.take(id, &CancellationToken::new())?;
+        self.shared.sight.forget(id, after);
         self.shared.conversations.rewind(id, after).await
     }
 
     async fn models(&self) -> Result<Vec<Model>, Error> {
         let config = &self.shared.config;
         let limits = Limits { idle: config.idle, total: config.deadline };
-        let names = self.shared.provider.models(limits).await;
+        let models = self.shared.provider.models(limits).await;
         let redactor = self.shared.redactor();
-        let mut names = names.map_err(|mut failure| {
+        let models = models.map_err(|mut failure| {
             redaction::text(&redactor, &mut failure.message);
             Error::Provider(failure.message)
         })?;
+        let mut names: Vec<String> = models.into_iter().map(|model| model.name).collect();
         for name in &mut names {
             redaction::text(&redactor, name);
         }
@@ -186,6 +198,12 @@ impl crate::Engine for Engine {
         let said = Body::User { text: turn.text.clone() };
         let appended = self.shared.conversations.append(session, std::slice::from_ref(&said)).await;
         history.push(&appended.map_err(Error::store)?, said);
+        self.shared.sight.recall(session, &mut history);
+        if let Some(entry) = history.entries.last_mut() {
+            self.shared.sight.keep(session, entry.number, &turn.images);
+            entry.images.clone_from(&turn.images);
+        }
+        sight::bound(&mut history);
         let stop = Stop::new(turn.cancel.clone(), self.shared.config.deadline);
         let shared = self.shared.clone();
         Ok(turn::run(place, |sink| Work::new(shared, known, own, turn, history, stop, sink).run()))

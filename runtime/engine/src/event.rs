@@ -42,6 +42,11 @@ pub enum Event {
         /// The answer as text.
         text: String,
     },
+    /// Something that the person should know about how the answer came about.
+    Notice {
+        /// One sentence.
+        text: String,
+    },
     /// What a request to the provider took.
     Usage {
         /// Tokens in.

@@ -6,6 +6,7 @@ mod conversation;
 pub mod direct;
 pub mod event;
 mod fault;
+mod image;
 pub mod session;
 mod tool;
 mod turn;
@@ -16,6 +17,7 @@ use openpact_model::id::{SessionId, TurnId};
 use tokio_util::sync::CancellationToken;
 
 pub use event::Event;
+pub use image::{Format, Image, MOST_IMAGE_BYTES};
 pub use session::{Message, Session};
 
 /// One user turn on its way to an engine.
@@ -29,6 +31,8 @@ pub struct Turn {
     pub text: String,
     /// The same text as the person typed it, without the source line; what `direct` parses.
     pub raw: String,
+    /// Images that the person sent with it, of at most [`MOST_IMAGE_BYTES`] in all. The text names them.
+    pub images: Vec<Image>,
     /// The model to use; `None` for the session's own or the default.
     pub model: Option<String>,
     /// Cancelled when the turn is to stop.
@@ -76,6 +80,11 @@ pub struct Model {
 pub trait Engine: Send + Sync {
     /// The name of the kind, such as `builtin`.
     fn name(&self) -> &'static str;
+
+    /// Whether a model may be shown the images of a turn. Where not, they are left out, and nobody needs to bring them.
+    fn takes_images(&self) -> bool {
+        false
+    }
 
     /// Whether it can answer now.
     async fn health(&self) -> Health;

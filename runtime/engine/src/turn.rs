@@ -162,6 +162,12 @@ impl Sink {
         self.send(Event::ToolResult { part, id: id.to_owned(), is_error, text: text.to_owned() });
     }
 
+    /// The person is to know something.
+    pub(crate) fn notice(&mut self, text: impl Into<String>) {
+        self.open = None;
+        self.send(Event::Notice { text: text.into() });
+    }
+
     /// A request to the provider was answered.
     pub(crate) fn usage(&mut self, input: u64, output: u64, cached: u64) {
         metrics::counter!("openpact_model_requests_total").increment(1);

@@ -246,7 +246,7 @@ async fn parts_are_in_order(subject: Subject) {
             Event::Text { part, .. } => (*part, "text"),
             Event::ToolCall { part, .. } => (*part, "call"),
             Event::ToolResult { part, .. } => (*part, "result"),
-            Event::Usage { .. } | Event::Error { .. } | Event::End => continue,
+            Event::Notice { .. } | Event::Usage { .. } | Event::Error { .. } | Event::End => continue,
         };
         match kinds.last() {
             Some((last, same)) if *last == part => {

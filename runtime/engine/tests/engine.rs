@@ -7,4 +7,6 @@ mod conformance;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod support;

@@ -217,6 +217,7 @@ pub(crate) fn turn(text: &str) -> Turn {
         system: "You are a test.".to_owned(),
         text: format!("[via terminal, channel:test, user:owner]\n{text}"),
         raw: text.to_owned(),
+        images: Vec::new(),
         model: None,
         cancel: CancellationToken::new(),
     }

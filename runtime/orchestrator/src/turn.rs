@@ -151,6 +151,7 @@ impl Shared {
             system,
             text: source::render(&inbound.channel, &inbound.sender, said),
             raw: inbound.text.clone(),
+            images: Vec::new(),
             model: None,
             cancel: cancel.clone(),
         };

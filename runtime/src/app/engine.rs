@@ -7,7 +7,7 @@ use openpact_engine::{Engine, builtin, direct};
 use openpact_model::port::ToolCaller;
 
 use super::{App, secret};
-use crate::config::engine::Kind;
+use crate::config::engine::{Images, Kind};
 use crate::control::Grant;
 use crate::exit::{Code, Failure, chain};
 
@@ -41,6 +41,11 @@ impl App {
             key: secret::engine_key(&config).map(builtin::Key::new),
             context_window: stated.context_window,
             max_output: stated.max_output_tokens,
+            images: match stated.images {
+                Images::Auto => builtin::Images::Auto,
+                Images::Always => builtin::Images::Always,
+                Images::Never => builtin::Images::Never,
+            },
             max_steps: stated.max_steps,
             deadline: stated.deadline.0,
             idle: stated.idle.0,

@@ -91,8 +91,10 @@ async fn answer(conversation: &Conversation<'_>, text: String, output: Output) -
             Update::Event(Event::Error { message, .. }) => {
                 complain(&format!("error: {}", terminal(&message)));
             }
+            Update::Event(Event::Notice { text }) | Update::Notice(text) => {
+                print(&format!("{}\n", terminal(&text)));
+            }
             Update::Event(_) => {}
-            Update::Notice(text) => print(&format!("{}\n", terminal(&text))),
             Update::Done => break,
         }
     }

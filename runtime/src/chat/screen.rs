@@ -49,6 +49,7 @@ impl<W: Write> Screen<W> {
             Event::ToolResult { id, is_error, text, .. } if self.show_tools => {
                 self.result(id, *is_error, text);
             }
+            Event::Notice { text } => self.notice(text),
             Event::Error { message, .. } => self.line(&self.output.styled(&terminal(message), Style::Red)),
             _ => {}
         }

@@ -45,6 +45,10 @@ pub(crate) struct Engine {
     /// How many tokens one answer may have. Not set: what the service allows.
     #[schemars(example = 4096)]
     pub(crate) max_output_tokens: Option<u64>,
+    /// Whether the model is shown the images that people send. `auto`: where the service's list of models says that it
+    /// takes them, or does not say; a service that refuses an image is asked again without. `always`: whatever the
+    /// list says. `never`: they are named to the model instead.
+    pub(crate) images: Images,
     /// How many times in one turn the model may be asked; each round of tool calls is one.
     pub(crate) max_steps: u32,
     /// How long a turn may take in all.
@@ -63,6 +67,19 @@ pub(crate) enum Kind {
     Builtin,
 }
 
+/// Whether images are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Images {
+    /// To models that take them, as far as that is known.
+    #[default]
+    Auto,
+    /// To every model.
+    Always,
+    /// To none.
+    Never,
+}
+
 impl Default for Engine {
     fn default() -> Self {
         Self {
@@ -75,6 +92,7 @@ impl Default for Engine {
             private: Vec::new(),
             context_window: 128_000,
             max_output_tokens: None,
+            images: Images::Auto,
             max_steps: 50,
             deadline: Span::seconds(30 * 60),
             idle: Span::seconds(5 * 60),

@@ -112,6 +112,9 @@ fn messages(messages: &[Value]) -> Result<(), String> {
         if !message["content"].is_string() && !message["content"].is_array() && calls.is_empty() {
             return Err("Invalid value for 'content': expected a string, got null".to_owned());
         }
+        for part in message["content"].as_array().into_iter().flatten() {
+            check_part(role, part)?;
+        }
         for call in calls {
             let id = call["id"].as_str().unwrap_or_default();
             if call["type"] != "function" || !call["function"]["arguments"].is_string() {
@@ -123,6 +126,43 @@ fn messages(messages: &[Value]) -> Result<(), String> {
         }
     }
     open.first().map_or(Ok(()), |id| Err(unanswered(id)))
+}
+
+/// A part of a message is a text, and only a person sends images (API reference, "Create chat completion").
+fn check_part(role: &str, part: &Value) -> Result<(), String> {
+    match part["type"].as_str().unwrap_or_default() {
+        "text" if part["text"].is_string() => Ok(()),
+        "image_url" if role == "user" => check_image(part["image_url"]["url"].as_str().unwrap_or_default()),
+        other => Err(format!("Invalid value: '{other}' in messages[].content[].type of role '{role}'")),
+    }
+}
+
+/// An image is an address, or one of four kinds in Base64 with its padding.
+fn check_image(url: &str) -> Result<(), String> {
+    if url.starts_with("https://") || url.starts_with("http://") {
+        return Ok(());
+    }
+    let kinds = ["png", "jpeg", "gif", "webp"];
+    let data = kinds.iter().find_map(|kind| url.strip_prefix(&format!("data:image/{kind};base64,")));
+    let digit = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+    let is_data = |data: &str| {
+        let digits = data.trim_end_matches('=');
+        !digits.is_empty()
+            && data.len().is_multiple_of(4)
+            && data.len() - digits.len() <= 2
+            && digits.chars().all(digit)
+    };
+    if data.is_some_and(is_data) {
+        Ok(())
+    } else {
+        Err("Invalid 'image_url': a URL or data was expected".to_owned())
+    }
+}
+
+/// The text of a message, whatever form it has.
+fn text(content: &Value) -> String {
+    let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+    content.as_str().map_or_else(|| parts.collect::<Vec<_>>().join("\n"), str::to_owned)
 }
 
 fn unanswered(id: &str) -> String {
@@ -148,7 +188,7 @@ impl Expect {
         if let Some(expected) = self.last_role.as_deref().filter(|expected| *expected != role) {
             return Some(format!("expected a last message of '{expected}', got one of '{role}'"));
         }
-        let said = last["content"].as_str().map_or_else(|| last["content"].to_string(), str::to_owned);
+        let said = text(&last["content"]);
         if let Some(missing) = self.last_contains.iter().find(|text| !said.contains(*text)) {
             return Some(format!("expected '{missing}' in the last message, got '{said}'"));
         }
@@ -157,6 +197,12 @@ impl Expect {
         }
         if let Some(present) = self.lacks.iter().find(|text| request.body.contains(*text)) {
             return Some(format!("expected no '{present}' in the body"));
+        }
+        let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let parts = messages.iter().filter_map(|message| message["content"].as_array()).flatten();
+        let images = parts.filter(|part| part["type"] == "image_url").count();
+        if let Some(expected) = self.images.filter(|expected| *expected != images) {
+            return Some(format!("expected {expected} images, got {images}"));
         }
         let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
         let offered = |name: &String| tools.iter().any(|tool| tool["function"]["name"] == name.as_str());
@@ -185,6 +231,22 @@ mod tests {
         assert_eq!(refused(&json!([user, result])), Some(400), "a result without its call");
         assert_eq!(refused(&json!([user, call, result, result])), Some(400), "a result twice");
         assert_eq!(refused(&json!([])), Some(400), "nothing said");
+    }
+
+    #[test]
+    fn parts_are_texts_and_images_of_a_person() {
+        let said = |role: &str, part: Value| refused(&json!([{"role": role, "content": [part]}]));
+        let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+        assert_eq!(said("user", json!({"type": "text", "text": "a"})), None);
+        assert_eq!(said("user", json!({"type": "text"})), Some(400));
+        assert_eq!(said("user", image("data:image/png;base64,aGk=")), None);
+        assert_eq!(said("user", image("https://example.com/a.png")), None);
+        assert_eq!(said("assistant", image("data:image/png;base64,aGk=")), Some(400));
+        for url in
+            ["", "data:image/bmp;base64,aGk=", "data:image/png;base64,", "data:image/png;base64,aGk", "aGk="]
+        {
+            assert_eq!(said("user", image(url)), Some(400), "{url}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct Script {
     pub key: Option<String>,
     /// The models on offer; a request for another one is refused. Empty: any is taken, and `scripted` is listed.
     pub models: Vec<String>,
+    /// What the list of models says of each about images, in the words of `OpenRouter`; `None` says nothing, as the
+    /// reference has it.
+    pub images: Option<bool>,
     /// In which order the exchanges are used up.
     pub order: Order,
     /// The exchanges.
@@ -89,6 +92,8 @@ pub struct Expect {
     pub contains: Vec<String>,
     /// Texts that the body holds nowhere.
     pub lacks: Vec<String>,
+    /// How many images its messages have in all.
+    pub images: Option<usize>,
     /// Tools that it offers, among others.
     pub tools: Vec<String>,
 }

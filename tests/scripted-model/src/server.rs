@@ -218,7 +218,14 @@ fn route(state: &State, method: &Method, request: &Recorded) -> Response<Body> {
 fn models(script: &Script) -> Response<Body> {
     let scripted = ["scripted".to_owned()];
     let names = if script.models.is_empty() { &scripted[..] } else { &script.models[..] };
-    let model = |name: &String| json!({"id": name, "object": "model", "created": 0, "owned_by": "script"});
+    let model = |name: &String| {
+        let mut model = json!({"id": name, "object": "model", "created": 0, "owned_by": "script"});
+        if let Some(takes) = script.images {
+            let inputs: &[&str] = if takes { &["text", "image"] } else { &["text"] };
+            model["architecture"] = json!({ "input_modalities": inputs });
+        }
+        model
+    };
     let list: Vec<Value> = names.iter().map(model).collect();
     json_response((200, json!({"object": "list", "data": list})))
 }

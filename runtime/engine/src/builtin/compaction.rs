@@ -1,5 +1,5 @@
 //! Keeps a conversation within the model's window: older turns become a summary, and where that is not enough, long
-//! results of tools are cut in what the model is told (never in what is stored).
+//! results of tools and long files of a person are cut in what the model is told (never in what is stored).
 
 use super::history::{Entry, History};
 use super::provider::{Echo, Request, Said};
@@ -18,6 +18,9 @@ const LEFT_OUT: &str = "(The earlier part of this conversation did not fit and i
 
 /// How many bytes of one message go into what is summarised.
 const EXCERPT: usize = 4000;
+
+/// What an image counts for: about 1,600 tokens, which is what providers take for a large one.
+const IMAGE: usize = 4800;
 
 /// How many bytes of a long result are kept at its start, and how many at its end.
 const KEPT: (usize, usize) = (1500, 500);
@@ -97,7 +100,8 @@ pub(super) fn bytes(request: &Request) -> usize {
 
 fn said_bytes(said: &[Said]) -> usize {
     let one = |said: &Said| match said {
-        Said::User(text) | Said::Tool { text, .. } => text.len() + 20,
+        Said::User { text, images } => text.len() + 20 + images.len() * IMAGE,
+        Said::Tool { text, .. } => text.len() + 20,
         Said::Assistant { text, calls, echo } => {
             let calls: usize = calls.iter().map(|call| call.name.len() + call.arguments.len() + 60).sum();
             let echo: usize = echo.values().map(|value| value.to_string().len()).sum();
@@ -107,14 +111,15 @@ fn said_bytes(said: &[Said]) -> usize {
     said.iter().map(one).sum()
 }
 
-fn body_bytes(body: &Body) -> usize {
-    match body {
+fn entry_bytes(entry: &Entry) -> usize {
+    let said = match &entry.body {
         Body::User { text } | Body::Tool { text, .. } | Body::Summary { text } => text.len() + 20,
         Body::Assistant { text, calls } => {
             let calls: usize = calls.iter().map(|call| call.name.len() + call.arguments.len() + 60).sum();
             text.len() + calls + 20
         }
-    }
+    };
+    said + entry.images.len() * IMAGE
 }
 
 impl Work {
@@ -150,8 +155,8 @@ impl Work {
             }
         };
         let entries = &mut self.history_mut().entries;
-        let summary =
-            Entry { number: entries[cut - 1].number, body: Body::Summary { text }, echo: Echo::new() };
+        let number = entries[cut - 1].number;
+        let summary = Entry { number, body: Body::Summary { text }, echo: Echo::new(), images: Vec::new() };
         entries.splice(..cut, [summary]);
         Ok(())
     }
@@ -164,7 +169,7 @@ fn cut(entries: &[Entry], keep: usize) -> Option<usize> {
     let last = (0..entries.len()).rev().find(is_user)?;
     let mut size = 0;
     let from_the_end = (0..entries.len()).rev().take_while(|at| {
-        size += body_bytes(&entries[*at].body);
+        size += entry_bytes(&entries[*at]);
         size <= keep
     });
     let at = from_the_end.filter(is_user).filter(|at| (1..last).contains(at)).last().unwrap_or(last);
@@ -172,7 +177,8 @@ fn cut(entries: &[Entry], keep: usize) -> Option<usize> {
     (at > 0 && !only_a_summary).then_some(at)
 }
 
-/// Cuts long results, the oldest first, until the conversation has at most `limit` bytes.
+/// Cuts long results, the oldest first, and then long texts of a person, of which the last one keeps what there is room
+/// for, until the conversation has at most `limit` bytes.
 fn shrink(history: &mut History, limit: usize) {
     let mut size = said_bytes(&history.said());
     for entry in &mut history.entries {
@@ -182,16 +188,33 @@ fn shrink(history: &mut History, limit: usize) {
         if let Body::Tool { text, .. } = &mut entry.body
             && text.len() > KEPT.0 + KEPT.1 + 200
         {
-            let shorter = middle_cut(text);
+            let shorter = middle_cut(text, KEPT);
+            size = size.saturating_sub(text.len() - shorter.len());
+            *text = shorter;
+        }
+    }
+    let is_user = |entry: &Entry| matches!(entry.body, Body::User { .. });
+    let last = history.entries.iter().rposition(is_user);
+    for (at, entry) in history.entries.iter_mut().enumerate() {
+        if size <= limit {
+            return;
+        }
+        if let Body::User { text } = &mut entry.body
+            && text.len() > KEPT.0 + KEPT.1 + 200
+        {
+            // Files stand behind what was typed, so more is left of the start.
+            let room = text.len().saturating_sub(size - limit + 200).max(KEPT.0 + KEPT.1);
+            let kept = if Some(at) == last { (room - KEPT.1, KEPT.1) } else { KEPT };
+            let shorter = middle_cut(text, kept);
             size = size.saturating_sub(text.len() - shorter.len());
             *text = shorter;
         }
     }
 }
 
-fn middle_cut(text: &str) -> String {
-    let start = &text[..text.floor_char_boundary(KEPT.0)];
-    let end = &text[text.ceil_char_boundary(text.len() - KEPT.1)..];
+fn middle_cut(text: &str, kept: (usize, usize)) -> String {
+    let start = &text[..text.floor_char_boundary(kept.0)];
+    let end = &text[text.ceil_char_boundary(text.len() - kept.1)..];
     let missing = text.len() - start.len() - end.len();
     format!("{start}\n[… {missing} bytes are left out here to fit into the model's window …]\n{end}")
 }
@@ -281,6 +304,41 @@ mod tests {
             .collect();
         assert!(lengths[0] < 2500 && lengths[1] == 100_000, "{lengths:?}");
         assert!(said_bytes(&history.said()) <= 110_000);
+    }
+
+    #[test]
+    fn long_texts_of_a_person_are_cut_last_and_the_newest_least() {
+        let long = || format!("look{}end", "ä".repeat(10_000));
+        let lengths = |limit| {
+            let mut history = history(vec![user(&long()), assistant("b"), user(&long())]);
+            shrink(&mut history, limit);
+            let texts = history.entries.iter().filter_map(|entry| match &entry.body {
+                Body::User { text } => Some(text.clone()),
+                _ => None,
+            });
+            assert!(said_bytes(&history.said()) <= limit.max(4500), "{limit}");
+            let texts: Vec<String> = texts.collect();
+            assert!(texts.iter().all(|text| text.starts_with("look") && text.ends_with("end")));
+            texts.iter().map(String::len).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(50_000), [20_007, 20_007]);
+        let some = lengths(25_000);
+        assert!(some[0] < 2200 && some[1] == 20_007, "{some:?}");
+        let less = lengths(10_000);
+        assert!(less[0] < 2200 && (7000..8000).contains(&less[1]), "{less:?}");
+        let least = lengths(100);
+        assert!(least.iter().all(|length| *length < 2200), "{least:?}");
+    }
+
+    #[test]
+    fn an_image_counts_and_so_does_its_turn() {
+        let mut history = history(vec![user("a"), assistant("b"), user("c")]);
+        let plain = said_bytes(&history.said());
+        assert_eq!(cut(&history.entries, 1000), Some(2));
+        let image = crate::image::Image::new(crate::image::Format::Png, vec![0; 100_000]);
+        history.entries[0].images = vec![image.clone(), image];
+        assert_eq!(said_bytes(&history.said()), plain + 2 * IMAGE);
+        assert_eq!(entry_bytes(&history.entries[0]), 21 + 2 * IMAGE);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use url::Url;
 use super::NAME;
 use super::provider::Usage;
 use super::retry::Retry;
+use super::sight::Images;
 
 /// What the grants of [`grants`] call the key.
 const CREDENTIAL: &str = "model-key";
@@ -41,6 +42,8 @@ pub struct Config {
     pub idle: Duration,
     /// What is done when the provider does not answer.
     pub retry: Retry,
+    /// Whether models are shown the images that people send.
+    pub images: Images,
     /// What models cost, where it is known.
     pub prices: BTreeMap<String, Price>,
 }
@@ -96,6 +99,7 @@ impl Config {
             deadline: Duration::from_mins(30),
             idle: Duration::from_mins(5),
             retry: Retry::default(),
+            images: Images::Auto,
             prices: BTreeMap::new(),
         }
     }

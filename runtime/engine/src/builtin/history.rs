@@ -5,6 +5,7 @@ use openpact_store as store;
 
 use super::provider::{Echo, Said};
 use crate::conversation::Conversations;
+use crate::image::Image;
 use crate::session::Body;
 use crate::tool::UNKNOWN;
 
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) body: Body,
     /// What the provider wants to see again; known in the turn that it came in.
     pub(super) echo: Echo,
+    /// Images that the person sent with it, as far as they are still there.
+    pub(super) images: Vec<Image>,
 }
 
 /// Reads a session's messages.
@@ -32,9 +35,11 @@ pub(super) async fn load(
     session: &SessionId,
 ) -> Result<History, store::Error> {
     let messages = conversations.all(session).await?;
-    let entry =
-        |message: crate::Message| Entry { number: message.number, body: message.body, echo: Echo::new() };
-    Ok(History { entries: messages.into_iter().map(entry).collect() })
+    let mut history = History::default();
+    for message in messages {
+        history.push(&[message.number], message.body);
+    }
+    Ok(history)
 }
 
 impl History {
@@ -46,7 +51,7 @@ impl History {
     /// The same with what the provider wants to see again.
     pub(super) fn push_with(&mut self, numbers: &[i64], body: Body, echo: Echo) {
         let number = numbers.first().copied().unwrap_or(i64::MAX);
-        self.entries.push(Entry { number, body, echo });
+        self.entries.push(Entry { number, body, echo, images: Vec::new() });
     }
 
     /// The conversation as a provider is told it. Whatever cut an earlier turn short, every call is followed by its
@@ -58,8 +63,8 @@ impl History {
         while let Some((entry, after)) = rest.split_first() {
             rest = after;
             match &entry.body {
-                Body::User { text } => push_user(&mut said, text),
-                Body::Summary { text } => push_user(&mut said, &format!("{SUMMARY}\n{text}")),
+                Body::User { text } => push_user(&mut said, text, &entry.images),
+                Body::Summary { text } => push_user(&mut said, &format!("{SUMMARY}\n{text}"), &[]),
                 // A result whose call is not before it belongs to nothing.
                 Body::Tool { .. } => {}
                 Body::Assistant { text, calls } if text.is_empty() && calls.is_empty() => {}
@@ -81,12 +86,13 @@ impl History {
     }
 }
 
-fn push_user(said: &mut Vec<Said>, text: &str) {
-    if let Some(Said::User(before)) = said.last_mut() {
+fn push_user(said: &mut Vec<Said>, text: &str, images: &[Image]) {
+    if let Some(Said::User { text: before, images: shown }) = said.last_mut() {
         before.push_str("\n\n");
         before.push_str(text);
+        shown.extend_from_slice(images);
     } else {
-        said.push(Said::User(text.to_owned()));
+        said.push(Said::User { text: text.to_owned(), images: images.to_vec() });
     }
 }
 
@@ -126,7 +132,8 @@ mod tests {
             .said()
             .into_iter()
             .map(|said| match said {
-                Said::User(text) => format!("u:{text}"),
+                Said::User { text, images } if images.is_empty() => format!("u:{text}"),
+                Said::User { text, images } => format!("u:{text}+{}", images.len()),
                 Said::Assistant { text, calls, .. } => {
                     let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
                     format!("a:{text}{ids:?}")
@@ -175,5 +182,22 @@ mod tests {
             vec![Body::Summary { text: "s".to_owned() }, user("hi")],
             &["u:[Summary of the earlier conversation, made to save room]\ns\n\nhi"],
         );
+    }
+
+    #[test]
+    fn images_stand_with_what_was_said_with_them() {
+        let mut history = History::default();
+        for (number, body) in (1..).zip([user("a"), user("b"), assistant("c", &[]), user("d")]) {
+            history.push(&[number], body);
+        }
+        let image = |byte| Image::new(crate::image::Format::Gif, vec![byte]);
+        history.entries[0].images = vec![image(1)];
+        history.entries[1].images = vec![image(2), image(3)];
+        let said = history.said();
+        let shown = |at: usize| match &said[at] {
+            Said::User { images, .. } => images.iter().map(|image| image.bytes()[0]).collect::<Vec<_>>(),
+            _ => Vec::new(),
+        };
+        assert_eq!((shown(0), shown(2)), (vec![1, 2, 3], vec![]));
     }
 }

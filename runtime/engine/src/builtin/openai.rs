@@ -12,6 +12,7 @@
 mod body;
 mod decoder;
 mod event_stream;
+mod list;
 mod reader;
 mod refused;
 
@@ -31,7 +32,7 @@ use url::Url;
 use self::body::{Body, Dialect};
 use self::reader::Reader;
 use super::config::Key;
-use super::provider::{Again, Answer, Failure, Limits, Provider, Request};
+use super::provider::{Again, Answer, Failure, Limits, Listed, Provider, Request};
 use crate::event::ErrorKind;
 
 /// How long a connection may take to come about.
@@ -137,7 +138,7 @@ impl Provider for OpenAi {
         }
     }
 
-    async fn models(&self, limits: Limits) -> Result<Vec<String>, Failure> {
+    async fn models(&self, limits: Limits) -> Result<Vec<Listed>, Failure> {
         let response = self.send(Method::GET, "models", Vec::new(), limits).await?;
         if let StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED = response.status() {
             let status = response.status().as_u16();
@@ -151,8 +152,7 @@ impl Provider for OpenAi {
         end?;
         let text = String::from_utf8_lossy(&body);
         let Ok(list) = serde_json::from_str::<Value>(&text) else { return Err(no_json(&headers, &text)) };
-        let names = list["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str());
-        Ok(names.map(str::to_owned).collect())
+        Ok(list::models(&list))
     }
 
     fn ready(&self) -> Result<(), String> {

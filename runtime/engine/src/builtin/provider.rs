@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::event::ErrorKind;
 use crate::fault::{Fault, human};
+use crate::image::Image;
 use crate::session::Call;
 
 /// One request for an answer.
@@ -31,7 +32,12 @@ pub(crate) struct Request {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Said {
     /// The person, or the summary of what was said before.
-    User(String),
+    User {
+        /// The text.
+        text: String,
+        /// The images that came with it.
+        images: Vec<Image>,
+    },
     /// The model.
     Assistant {
         /// Its text.
@@ -108,6 +114,8 @@ pub(crate) struct Failure {
     pub(crate) again: Again,
     /// Whether the conversation is longer than the model can take.
     pub(crate) too_long: bool,
+    /// Whether it may go better without the images of the request, where there are any.
+    pub(crate) sightless: bool,
 }
 
 /// Whether the same request may go better the next time.
@@ -125,7 +133,7 @@ pub(crate) enum Again {
 
 impl Failure {
     pub(crate) fn new(kind: ErrorKind, again: Again, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), again, too_long: false }
+        Self { kind, message: message.into(), again, too_long: false, sightless: false }
     }
 
     /// The provider answered what cannot be understood, and would again.
@@ -152,14 +160,23 @@ impl From<Failure> for Fault {
     }
 }
 
+/// A model of a provider's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its name there.
+    pub(crate) name: String,
+    /// Whether it takes images, where the list says so.
+    pub(crate) images: Option<bool>,
+}
+
 /// A provider of models.
 #[async_trait]
 pub(crate) trait Provider: Send + Sync {
     /// Asks for an answer. `limits` bound the connection, not the loop's patience.
     async fn answer(&self, request: &Request, limits: Limits) -> Result<Answer, Failure>;
 
-    /// The models on offer, by name.
-    async fn models(&self, limits: Limits) -> Result<Vec<String>, Failure>;
+    /// The models on offer.
+    async fn models(&self, limits: Limits) -> Result<Vec<Listed>, Failure>;
 
     /// Whether what a request needs is there: `Err` with what a person should do.
     fn ready(&self) -> Result<(), String>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use openpact_model::tool::ToolSpec;
 
-use self::ask::Heard;
+use self::ask::{Heard, TAKES_NONE};
 use super::Shared;
 use super::compaction::{self, Measure};
 use super::history::History;
@@ -68,6 +68,7 @@ impl Work {
 
     async fn work(&mut self) -> Result<(), Fault> {
         self.shared.conversations.entitle(&self.session, &self.turn.raw).await?;
+        self.look().await?;
         let mut said_something = false;
         for _step in 0..self.shared.config.max_steps {
             self.fit().await?;
@@ -89,6 +90,19 @@ impl Work {
             self.shared.config.max_steps
         );
         Err(Fault::new(ErrorKind::TooManySteps, message))
+    }
+
+    /// Leaves the images out where the model takes none.
+    async fn look(&mut self) -> Result<(), Fault> {
+        if self.history.entries.iter().all(|entry| entry.images.is_empty()) {
+            return Ok(());
+        }
+        let shared = self.shared.clone();
+        let shown = shared.sight.is_shown(shared.config.images, &self.model, &*shared.provider);
+        if !self.stop.guard(shown).await? {
+            self.hide(TAKES_NONE);
+        }
+        Ok(())
     }
 
     /// Runs the tools, all at once; their results are stored and shown in the order of the calls.

@@ -96,6 +96,7 @@ impl Outcome {
             },
             Event::ToolCall { id, name, arguments, .. } => self.call(&id, &name, &arguments),
             Event::ToolResult { id, is_error, text, .. } => self.result(&id, is_error, &text),
+            Event::Notice { text } => self.push(None, Piece::Notice(text)),
             Event::Usage { .. } | Event::Error { .. } | Event::End => {}
         }
     }

@@ -1,9 +1,12 @@
 //! The body of a request (OpenAI API reference, "Create chat completion").
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::builtin::provider::{Echo, Request, Said};
+use crate::image::Image;
 use crate::session::Call;
 
 #[derive(Debug, Serialize)]
@@ -77,10 +80,23 @@ impl<'a> Body<'a> {
 
 fn message(said: &Said) -> Value {
     match said {
-        Said::User(text) => json!({"role": "user", "content": text}),
+        // An array is for messages with images alone: some servers take nothing but a text.
+        Said::User { text, images } if images.is_empty() => json!({"role": "user", "content": text}),
+        Said::User { text, images } => {
+            let mut parts = vec![json!({"type": "text", "text": text})];
+            parts.extend(images.iter().map(image));
+            json!({"role": "user", "content": parts})
+        }
         Said::Tool { id, text } => json!({"role": "tool", "tool_call_id": id, "content": text}),
         Said::Assistant { text, calls, echo } => assistant(text, calls, echo),
     }
+}
+
+/// An image within a message (OpenAI API reference, "Images and vision": a data URL in Base64).
+fn image(image: &Image) -> Value {
+    let mut url = format!("data:{};base64,", image.format().media_type());
+    BASE64_STANDARD.encode_string(image.bytes(), &mut url);
+    json!({"type": "image_url", "image_url": {"url": url}})
 }
 
 fn assistant(text: &str, calls: &[Call], echo: &Echo) -> Value {
@@ -133,6 +149,16 @@ mod tests {
         ] {
             assert_eq!(arguments(text), sent);
         }
+    }
+
+    #[test]
+    fn images_are_parts_of_the_message_and_a_text_alone_is_a_text() {
+        let said = |images| message(&Said::User { text: "look".to_owned(), images });
+        assert_eq!(said(vec![]), json!({"role": "user", "content": "look"}));
+        let image = Image::new(crate::image::Format::Webp, b"RIFF".to_vec());
+        let parts = json!([{"type": "text", "text": "look"},
+            {"type": "image_url", "image_url": {"url": "data:image/webp;base64,UklGRg=="}}]);
+        assert_eq!(said(vec![image]), json!({"role": "user", "content": parts}));
     }
 
     #[test]

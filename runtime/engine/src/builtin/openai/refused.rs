@@ -41,7 +41,21 @@ pub(super) fn response(status: StatusCode, headers: &HeaderMap, body: &str, aske
     if let (Again::Soon, Some(wait)) = (failure.again, retry_after(headers, asked.now)) {
         failure.again = Again::After(wait);
     }
+    failure.sightless = sightless(status.as_u16(), &words);
     failure
+}
+
+/// Whether a request with images may go better without: it is one that is refused as it is, or the words name them. Servers
+/// agree neither on a status nor on words: 400 where a text was wanted, 404 where no host of the model takes images, 413
+/// for their size, 500 where a local model lacks its projector.
+fn sightless(status: u16, words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    let is_named = || ["image", "vision", "multimodal", "mmproj"].iter().any(|known| words.contains(known));
+    match status {
+        400 | 413 | 415 | 422 => true,
+        401..=403 | 407 | 429 => false,
+        _ => is_named(),
+    }
 }
 
 /// An error that came in the stream, after a status of success.
@@ -54,8 +68,11 @@ pub(super) fn in_stream(chunk: &Value) -> Failure {
     }
     match code {
         Some(429) => slower(&words),
-        Some(400..=499) => Failure::nonsense(format!("the provider refused the request{}", said(&words))),
-        _ => trouble("while it answered", &words),
+        Some(status @ 400..=499) => {
+            let refused = Failure::nonsense(format!("the provider refused the request{}", said(&words)));
+            Failure { sightless: sightless(u16::try_from(status).unwrap_or_default(), &words), ..refused }
+        }
+        _ => Failure { sightless: sightless(500, &words), ..trouble("while it answered", &words) },
     }
 }
 
@@ -234,6 +251,32 @@ mod tests {
             assert!(failure(400, body).too_long, "{body}");
         }
         assert!(!failure(400, r#"{"error":{"message":"other"}}"#).too_long);
+    }
+
+    #[test]
+    fn a_refusal_of_images_is_known_by_its_status_or_its_words() {
+        for (status, body, expected) in [
+            (400, "{}", true),
+            (400, "unknown variant `image_url`, expected `text`", true),
+            (413, "", true),
+            (415, "", true),
+            (422, "{}", true),
+            (404, r#"{"error":{"message":"No endpoints found that support image input"}}"#, true),
+            (404, r#"{"error":{"code":"model_not_found"}}"#, false),
+            (500, r#"{"error":{"message":"image input is not supported - hint: provide the mmproj"}}"#, true),
+            (500, "{}", false),
+            (401, "image", false),
+            (402, "image", false),
+            (403, "image", false),
+            (429, "too many images", false),
+        ] {
+            assert_eq!(failure(status, body).sightless, expected, "{status} {body}");
+        }
+        let chunk = |code: u64, words: &str| serde_json::json!({"error": {"code": code, "message": words}});
+        assert!(in_stream(&chunk(400, "bad")).sightless);
+        assert!(in_stream(&chunk(502, "cannot load image")).sightless);
+        assert!(!in_stream(&chunk(502, "bad gateway")).sightless);
+        assert!(!in_stream(&chunk(429, "slow down")).sightless);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use futures::StreamExt as _;
 
 use super::Work;
 use crate::builtin::compaction;
+use crate::builtin::history::Entry;
 use crate::builtin::provider::{Again, Delta, Echo, Failure, Limits, Reason, Request, Said, Usage};
 use crate::builtin::redaction::{self, Pieces};
 use crate::event::ErrorKind;
@@ -12,6 +13,13 @@ use crate::session::{Body, Call};
 
 /// How many times a conversation is made smaller because the provider says that it is too long.
 const SQUEEZES: u32 = 3;
+
+/// What the model is told where the provider did not take the images.
+const REFUSED: &str = "[The images could not be shown to you: the provider refused them. Say so.]";
+
+/// What the model is told where it takes none.
+pub(super) const TAKES_NONE: &str =
+    "[The images cannot be shown to you: this model takes none. Say so; another model may.]";
 
 /// The most bytes that one answer may have: text, reasoning and calls.
 const MAX_ANSWER_BYTES: usize = 2 * 1024 * 1024;
@@ -108,9 +116,48 @@ impl Work {
                 self.fit().await?;
                 continue;
             }
+            if failure.sightless && self.blind(&failure) {
+                continue;
+            }
             failures += 1;
             if !self.may_retry(&failure, &mut failures).await? {
                 return Err(failure.into());
+            }
+        }
+    }
+
+    /// Takes images out of what the model is told, after a refusal: first those of earlier turns, which nobody waits for,
+    /// then all, of which the person and the model are told. Says whether there were any.
+    fn blind(&mut self, failure: &Failure) -> bool {
+        let has_any = |entries: &[Entry]| entries.iter().any(|entry| !entry.images.is_empty());
+        let entries = &mut self.history.entries;
+        let is_user = |entry: &Entry| matches!(entry.body, Body::User { .. });
+        let now = entries.iter().rposition(is_user).unwrap_or_default();
+        if has_any(&entries[..now]) {
+            tracing::info!(why = failure.message, "the images of earlier turns are left out");
+            entries[..now].iter_mut().for_each(|entry| entry.images.clear());
+            return true;
+        }
+        if !has_any(entries) {
+            return false;
+        }
+        tracing::warn!(why = failure.message, model = self.model, "the images are left out");
+        self.sink.notice(format!(
+            "The images were left out, since the provider refused them: {}.",
+            failure.message
+        ));
+        self.hide(REFUSED);
+        true
+    }
+
+    /// Leaves all images out, and tells the model why.
+    pub(super) fn hide(&mut self, why: &str) {
+        let entries = &mut self.history.entries;
+        for entry in entries.iter_mut().filter(|entry| !entry.images.is_empty()) {
+            entry.images.clear();
+            if let Body::User { text } = &mut entry.body {
+                text.push('\n');
+                text.push_str(why);
             }
         }
     }
@@ -124,7 +171,7 @@ impl Work {
         let mut failures = 0;
         loop {
             let mut heard = Heard::default();
-            let said = vec![Said::User(text.clone())];
+            let said = vec![Said::User { text: text.clone(), images: Vec::new() }];
             let request = Request { system: system.to_owned(), tools: Vec::new(), ..self.request(said) };
             let outcome = self.hear(&request, &mut heard, false).await;
             self.account(&request, &heard).await?;
