@@ -140,7 +140,7 @@ impl crate::Engine for Engine {
     async fn delete_session(&self, id: &SessionId) -> Result<(), Error> {
         self.shared.conversations.require(id).await?;
         self.running.clear(id).await;
-        self.shared.sight.forget(id, i64::MIN);
+        self.shared.sight.forget(id, ..);
         self.shared.conversations.delete(id).await
     }
 
@@ -150,7 +150,7 @@ impl crate::Engine for Engine {
 
     async fn rewind(&self, id: &SessionId, after: i64) -> Result<(), Error> {
         let _place = self.running.take(id, &CancellationToken::new())?;
-        self.shared.sight.forget(id, after);
+        self.shared.sight.forget(id, after.saturating_add(1)..);
         self.shared.conversations.rewind(id, after).await
     }
 

@@ -109,7 +109,8 @@ async fn a_provider_that_refuses_images_is_asked_without_and_everybody_is_told()
     let exchanges = [
         Exchange::reply(400, REFUSED).expecting(seen(1)),
         Exchange::text("I see none.").expecting(told(0, "the provider refused them")),
-        Exchange::text("Still none.").expecting(told(1, "again")),
+        Exchange::text("Still none.").expecting(told(0, "again")),
+        Exchange::text("A dog.").expecting(told(1, "another")),
     ];
     let (bench, server) = builtin(script(exchanges)).await;
     let session = bench.engine.create_session(None).await.unwrap();
@@ -117,8 +118,9 @@ async fn a_provider_that_refuses_images_is_asked_without_and_everybody_is_told()
     assert_eq!(text(&events), "I see none.", "{events:?}");
     let notices = notices(&events);
     assert!(notices.len() == 1 && notices[0].contains("only supported by certain models"), "{notices:?}");
+    say(&*bench.engine, &session, "again").await;
     // Another model may answer by then.
-    show(&*bench.engine, &session, "again", 0).await;
+    show(&*bench.engine, &session, "another", 1).await;
     server.assert_finished();
 }
 
@@ -128,12 +130,14 @@ async fn images_of_earlier_turns_are_what_is_left_out_first() {
         Exchange::text("One."),
         Exchange::reply(422, "{}").expecting(seen(2)),
         Exchange::text("Two.").expecting(told(1, "second")),
+        Exchange::text("Three.").expecting(told(1, "third")),
     ];
     let (bench, server) = builtin(script(exchanges)).await;
     let session = bench.engine.create_session(None).await.unwrap();
     show(&*bench.engine, &session, "first", 1).await;
     let events = show(&*bench.engine, &session, "second", 1).await;
     assert_eq!((text(&events), notices(&events)), ("Two.".to_owned(), vec![]), "{events:?}");
+    say(&*bench.engine, &session, "third").await;
     server.assert_finished();
 }
 

@@ -13,6 +13,7 @@ mod answer;
 mod arrival;
 mod attach;
 mod attached;
+mod attachment;
 mod control;
 mod interaction;
 mod lane;
@@ -174,6 +175,8 @@ pub struct Chat {
     courtesy: Buckets<interaction::Courtesy>,
     owners: announce::Owners,
     announced: announce::Announced,
+    /// Room for the images of turns.
+    files: attachment::Room,
 }
 
 impl Config {
@@ -206,6 +209,7 @@ impl Config {
             upkeep: upkeep::Upkeep::default(),
             owners: announce::Owners::default(),
             announced: announce::Announced::default(),
+            files: attachment::Room::default(),
         });
         chat.prune().await?;
         chat.tell_accepted();

@@ -241,6 +241,8 @@ pub(crate) struct Puppet {
     store: Store,
     tools: Arc<dyn ToolCaller>,
     turns: Mutex<Vec<(SessionId, Turn)>>,
+    /// Whether it takes no images.
+    pub(crate) is_blind: AtomicBool,
     /// Whether the provider has no list of models.
     pub(crate) is_listless: AtomicBool,
     /// Lets one `gate` go on with each permit.
@@ -249,8 +251,9 @@ pub(crate) struct Puppet {
 
 impl Puppet {
     pub(crate) fn new(store: Store, tools: Arc<dyn ToolCaller>) -> Arc<Self> {
-        let (is_listless, gate) = (AtomicBool::new(false), Arc::new(Semaphore::new(0)));
-        Arc::new(Self { store, tools, turns: Mutex::default(), is_listless, gate })
+        let (is_listless, is_blind) = (AtomicBool::new(false), AtomicBool::new(false));
+        let gate = Arc::new(Semaphore::new(0));
+        Arc::new(Self { store, tools, turns: Mutex::default(), is_blind, is_listless, gate })
     }
 
     /// The turns that it was given.
@@ -287,6 +290,10 @@ fn broken(error: openpact_store::Error) -> Error {
 impl Engine for Puppet {
     fn name(&self) -> &'static str {
         "puppet"
+    }
+
+    fn takes_images(&self) -> bool {
+        !self.is_blind.load(Ordering::Relaxed)
     }
 
     async fn health(&self) -> Health {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use openpact_engine::event::ErrorKind;
-use openpact_engine::{Event, Session, Turn};
+use openpact_engine::{Event, Image, Session, Turn};
 use openpact_model::id::SessionId;
 use openpact_model::role::{Caller, Role};
 use openpact_store::inbox::Begin;
@@ -39,6 +39,8 @@ pub(crate) struct Stored {
     pub(crate) number: i64,
     /// The text as the model reads it, where that is more than what was typed.
     pub(crate) said: Option<String>,
+    /// Images that came with it.
+    pub(crate) images: Vec<Image>,
     /// Whether it brings text of somebody else along.
     pub(crate) is_tainted: bool,
     /// Whether what looks typed is, or may be, the text of somebody else.
@@ -151,7 +153,7 @@ impl Shared {
             system,
             text: source::render(&inbound.channel, &inbound.sender, said),
             raw: inbound.text.clone(),
-            images: Vec::new(),
+            images: stored.as_ref().map(|stored| stored.images.clone()).unwrap_or_default(),
             model: None,
             cancel: cancel.clone(),
         };

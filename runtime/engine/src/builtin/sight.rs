@@ -6,6 +6,7 @@
 //! megabytes with each photo, and keeps what people showed once for as long as they talk, would be the worse bargain.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::RangeBounds;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,10 +96,10 @@ impl Sight {
         }
     }
 
-    /// Forgets the images of a session's messages after that number.
-    pub(super) fn forget(&self, session: &SessionId, after: i64) {
+    /// Forgets the images of a session's messages with those numbers.
+    pub(super) fn forget(&self, session: &SessionId, numbers: impl RangeBounds<i64>) {
         let mut kept = lock(&self.kept);
-        kept.images.retain(|(of, number, _)| of != session || *number <= after);
+        kept.images.retain(|(of, number, _)| of != session || !numbers.contains(number));
         kept.bytes = kept.images.iter().map(|(_, _, images)| size(images)).sum();
     }
 
@@ -184,7 +185,7 @@ mod tests {
         for (session, number) in [(&a, 1), (&a, 2), (&b, 2)] {
             sight.keep(session, number, &[image(5)]);
         }
-        sight.forget(&a, 1);
+        sight.forget(&a, 2..);
         assert_eq!((recalled(&sight, "a"), recalled(&sight, "b")), (vec![1, 0, 0], vec![0, 1, 0]));
         assert_eq!(lock(&sight.kept).bytes, 10);
     }

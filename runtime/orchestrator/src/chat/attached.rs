@@ -22,6 +22,9 @@ use super::{Config, Pace, lock};
 /// Calls of `typing` at once: it must take no places from what is sent.
 const TYPING: usize = 4;
 
+/// Files that are fetched at once: each may be in memory as a whole.
+const FETCHING: usize = 16;
+
 /// How long the calls of an adapter that was detached may take to end.
 const LEAVE: Duration = Duration::from_secs(5);
 
@@ -32,6 +35,7 @@ pub(super) struct Attached {
     pub(super) pacer: Pacer,
     pub(super) slots: Semaphore,
     pub(super) typing: Semaphore,
+    pub(super) fetching: Semaphore,
     /// Nothing more is sent.
     pub(super) stop: CancellationToken,
     /// What is being sent is let go of.
@@ -62,6 +66,7 @@ impl Attached {
             accounts: Accounts::default(),
             slots: Semaphore::new(config.sends.max(1)),
             typing: Semaphore::new(TYPING),
+            fetching: Semaphore::new(FETCHING),
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),
             flush: CancellationToken::new(),

@@ -5,6 +5,7 @@ mod answering;
 mod arriving;
 mod attaching;
 mod crash;
+mod files;
 mod interacting;
 mod order;
 mod platform;

@@ -153,15 +153,12 @@ impl Chat {
                     let told = Some(notice(wrong));
                     return self.conclude(channel, &row.event, row.number, State::Answered, told, None).await;
                 }
-                let is_edited = matches!(row.event.happening, Happening::Edit(_));
                 let stored = Stored {
                     number: row.number,
-                    said: Some(said::for_model(message, is_edited)),
                     is_tainted: said::brings_others(message, &row.event.author.id),
                     is_forwarded: message.others,
-                    notes: Vec::new(),
                     edits: row.edits,
-                    is_overtaken: Arc::default(),
+                    ..Stored::default()
                 };
                 let inbound = inbound(channel, &row.event, role, &message.text);
                 self.turn(channel, row, inbound, stored).await
@@ -203,9 +200,10 @@ impl Chat {
         self.lanes.begin(channel, row.number, &cancel);
         let (reply, updates) = Reply::new();
         let is_overtaken = Arc::clone(&stored.is_overtaken);
-        let job = Job { inbound, reply, stored: Some(stored) };
+        let mut job = Job { inbound, reply, stored: Some(stored) };
         let run = async {
-            let run = AssertUnwindSafe(self.orchestrator.shared.run_turn(&job, cancel)).catch_unwind();
+            let run = self.run_with_files(channel, &row.event, &mut job, cancel);
+            let run = AssertUnwindSafe(run).catch_unwind();
             if run.await.is_err() {
                 tracing::error!(%channel, "a turn broke");
                 if !job.reply.has_ended() {

@@ -127,7 +127,8 @@ impl Work {
     }
 
     /// Takes images out of what the model is told, after a refusal: first those of earlier turns, which nobody waits for,
-    /// then all, of which the person and the model are told. Says whether there were any.
+    /// then all, of which the person and the model are told. They are not sent again in later turns either. Says whether
+    /// there were any.
     fn blind(&mut self, failure: &Failure) -> bool {
         let has_any = |entries: &[Entry]| entries.iter().any(|entry| !entry.images.is_empty());
         let entries = &mut self.history.entries;
@@ -136,6 +137,7 @@ impl Work {
         if has_any(&entries[..now]) {
             tracing::info!(why = failure.message, "the images of earlier turns are left out");
             entries[..now].iter_mut().for_each(|entry| entry.images.clear());
+            self.shared.sight.forget(&self.session.id, ..entries[now].number);
             return true;
         }
         if !has_any(entries) {
@@ -147,6 +149,7 @@ impl Work {
             failure.message
         ));
         self.hide(REFUSED);
+        self.shared.sight.forget(&self.session.id, ..);
         true
     }
 

@@ -19,6 +19,19 @@ pub(super) struct Said {
     pub(super) key: String,
 }
 
+/// What comes of fetching a file.
+#[derive(Debug, Clone)]
+pub(super) enum Fetched {
+    /// These bytes, where the limit allows them.
+    Bytes(Vec<u8>),
+    /// These bytes, whatever the limit is.
+    Regardless(Vec<u8>),
+    /// An error.
+    Error(SendError),
+    /// Nothing, ever.
+    Never,
+}
+
 /// The platform with its one adapter. Parts are what stands between `¶`.
 pub(super) struct Platform {
     info: Info,
@@ -31,6 +44,10 @@ pub(super) struct Platform {
     /// The next answers to interactions fail.
     pub(super) interaction_faults: Mutex<VecDeque<SendError>>,
     pub(super) typing_fault: Mutex<Option<SendError>>,
+    /// What lies there to be fetched; each call takes one answer, and the last one stays.
+    files: Mutex<HashMap<String, VecDeque<Fetched>>>,
+    /// What was fetched: the file, and the limit.
+    fetches: Mutex<Vec<(String, u64)>>,
     pub(super) calls: AtomicUsize,
     pub(super) typed: AtomicUsize,
     changed: Notify,
@@ -66,6 +83,8 @@ impl Platform {
             render_faults: Mutex::default(),
             interaction_faults: Mutex::default(),
             typing_fault: Mutex::default(),
+            files: Mutex::default(),
+            fetches: Mutex::default(),
             calls: AtomicUsize::new(0),
             typed: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -90,6 +109,16 @@ impl Platform {
     /// The next calls of `render` fail.
     pub(super) fn fail_render(&self, errors: impl IntoIterator<Item = SendError>) {
         lock(&self.render_faults).extend(errors);
+    }
+
+    /// Puts a file there.
+    pub(super) fn put(&self, id: &str, answers: impl IntoIterator<Item = Fetched>) {
+        lock(&self.files).insert(id.to_owned(), answers.into_iter().collect());
+    }
+
+    /// What was fetched so far, and with which limit.
+    pub(super) fn fetches(&self) -> Vec<(String, u64)> {
+        lock(&self.fetches).clone()
     }
 
     pub(super) fn stick(&self, channel: &str) {
@@ -206,8 +235,21 @@ impl Adapter for Platform {
         Ok(())
     }
 
-    async fn fetch_attachment(&self, _: &str, _: u64) -> Result<Vec<u8>, SendError> {
-        Err(SendError::Gone("none".into()))
+    async fn fetch_attachment(&self, id: &str, limit: u64) -> Result<Vec<u8>, SendError> {
+        lock(&self.fetches).push((id.to_owned(), limit));
+        self.changed.notify_waiters();
+        let answer = lock(&self.files).get_mut(id).and_then(|answers| match answers.len() {
+            0 | 1 => answers.front().cloned(),
+            _ => answers.pop_front(),
+        });
+        match answer.unwrap_or(Fetched::Error(SendError::Gone("no such file".into()))) {
+            Fetched::Bytes(bytes) if bytes.len() as u64 > limit => {
+                Err(SendError::TooLarge(bytes.len() as u64))
+            }
+            Fetched::Bytes(bytes) | Fetched::Regardless(bytes) => Ok(bytes),
+            Fetched::Error(error) => Err(error),
+            Fetched::Never => std::future::pending().await,
+        }
     }
 
     async fn register_commands(&self, _: &[CommandSpec]) -> Result<(), AdapterError> {
