@@ -90,17 +90,17 @@ async fn a_model_that_takes_none_is_told_that_there_are_some() {
 
 #[tokio::test]
 async fn the_list_of_models_is_asked_for_images_alone_and_once() {
-    for (list, models) in [(Some(true), vec![]), (None, vec![]), (None, vec!["scripted".to_owned()])] {
+    for (list, model) in [(Some(true), "scripted"), (None, "scripted"), (None, "not-in-the-list")] {
         let mut script = script([Exchange::text("Well.").times(3)]);
-        (script.images, script.models) = (list, models);
-        let (bench, server) = builtin(script).await;
+        script.images = list;
+        let (bench, server) = builtin_with(script, |config| config.model = model.to_owned()).await;
         let session = bench.engine.create_session(None).await.unwrap();
         let lists = || server.requests().iter().filter(|request| request.method == "GET").count();
         say(&*bench.engine, &session, "hi").await;
         assert_eq!(lists(), 0);
         show(&*bench.engine, &session, "look", 1).await;
         show(&*bench.engine, &session, "look", 1).await;
-        assert_eq!(lists(), 1, "{list:?}");
+        assert_eq!(lists(), 1, "{list:?} {model}");
     }
 }
 
@@ -159,11 +159,14 @@ async fn a_refusal_that_is_not_about_images_ends_the_turn_after_one_request_more
 
 #[tokio::test]
 async fn what_is_taken_back_takes_its_images_along() {
-    let exchanges = [Exchange::text("One.").expecting(seen(1)), Exchange::text("Two.").expecting(seen(0))];
+    let exchanges =
+        [Exchange::text("One.").expecting(seen(1)), Exchange::text("Two.").times(2).expecting(seen(0))];
     let (bench, server) = builtin(script(exchanges)).await;
     let session = bench.engine.create_session(None).await.unwrap();
     show(&*bench.engine, &session, "look", 1).await;
     bench.engine.rewind(&session.id, 0).await.unwrap();
+    // The first one gets the number of what was taken back, and the second is told of it.
     say(&*bench.engine, &session, "other").await;
+    say(&*bench.engine, &session, "more").await;
     server.assert_finished();
 }

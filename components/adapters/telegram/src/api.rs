@@ -17,6 +17,9 @@ use crate::settings::Settings;
 /// How long one call may wait for the head of its answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a file may take.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(55);
+
 /// Characters of a foreign text that a message repeats.
 const REPEATED: usize = 300;
 
@@ -55,6 +58,13 @@ pub(crate) struct Refusal {
 pub(crate) trait Exchange {
     /// Calls a method with a JSON body; gives `result`.
     fn exchange(&self, method: &str, body: Vec<u8>, timeout: Duration) -> Result<Value, Failure>;
+}
+
+/// The way to files; tests put a script in its place.
+pub(crate) trait Download: Exchange {
+    /// Gets a file that `getFile` has named by these segments: the status and the bytes, or nothing where it has more than
+    /// `limit` bytes.
+    fn download(&self, path: &[&str], limit: u64) -> Result<Option<(u16, Vec<u8>)>, Failure>;
 }
 
 /// Calls a method with the usual timeout; gives `result`.
@@ -108,14 +118,27 @@ impl Api {
         url
     }
 
-    /// What an admin has to grant for this address.
+    /// Where a file is: `/file/bot<token>/<file_path>` (Bot API, `getFile`).
+    fn file_address(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("file").push(&format!("bot{}", self.token)).extend(path);
+        }
+        url
+    }
+
+    /// What an admin has to grant for the methods at this address.
     fn grant(&self) -> String {
+        self.grant_for("POST", "*/* credential=token timeout=70")
+    }
+
+    fn grant_for(&self, method: &str, rest: &str) -> String {
         let mut base = self.base.clone();
         base.set_query(None);
         // An address of this machine is one that a rule has to name besides.
         let here = base.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
         let private = if here { " private=127.0.0.0/8" } else { "" };
-        format!("POST {}/*/* credential=token timeout=70{private}", base.as_str().trim_end_matches('/'))
+        format!("{method} {}/{rest}{private}", base.as_str().trim_end_matches('/'))
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
@@ -145,6 +168,34 @@ impl Exchange for Api {
             })
             .map_err(|error: reqwest::Error| self.failure(&error))?;
         result(status, &body)
+    }
+}
+
+impl Download for Api {
+    fn download(&self, path: &[&str], limit: u64) -> Result<Option<(u16, Vec<u8>)>, Failure> {
+        let request = self.client.get(self.file_address(path)).timeout(DOWNLOAD_TIMEOUT);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|error| Failure::Unsent(error.to_string()))?;
+        let got = runtime.block_on(async {
+            let mut response = request.send().await?;
+            let status = response.status().as_u16();
+            let mut bytes = vec![];
+            while let Some(piece) = response.chunk().await? {
+                bytes.extend_from_slice(&piece);
+                if bytes.len() as u64 > limit {
+                    return Ok(None);
+                }
+            }
+            Ok(Some((status, bytes)))
+        });
+        got.map_err(|error: reqwest::Error| match self.failure(&error) {
+            Failure::Denied { .. } => {
+                let grant = self.grant_for("GET", "file/*/** credential=token response-max=32MiB timeout=60");
+                Failure::Denied { grant }
+            }
+            other => other,
+        })
     }
 }
 

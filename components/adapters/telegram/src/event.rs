@@ -127,20 +127,21 @@ impl Reader {
         if let Some(bot) = &message.via_bot {
             lines.push(format!("[sent by way of {}]", name(&bot.full_name())));
         }
-        lines.extend(attachment::line(message));
+        lines.extend(attachment::other(message));
+        let file = attachment::file(message);
         let body = text.without_leading_mention(&self.me).markdown();
         if !body.trim().is_empty() {
             lines.push(body);
         }
         // A mention alone is said to the assistant too; what has no text and no file is nothing.
-        if lines.is_empty() && occasion != Occasion::Mention {
+        if lines.is_empty() && file.is_none() && occasion != Occasion::Mention {
             return None;
         }
         Some(InboundMessage {
             id: message.id.to_string(),
             text: lines.join("\n"),
             others: is_of_others(message),
-            attachments: vec![],
+            attachments: file.into_iter().collect(),
             reply_to: replied(message).map(|replied| self.quoted(message, replied)),
             occasion,
         })

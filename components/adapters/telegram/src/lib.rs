@@ -3,10 +3,11 @@
 //! - [`poll`] is the receive loop: `getUpdates`, each update delivered before the next poll acknowledges it.
 //! - [`event`] turns an update into an event, [`entity`] Telegram's formatting into Markdown.
 //! - [`render`] turns a message of the host into parts: Telegram's HTML, at most 4,096 UTF-16 code units each.
-//! - [`send`] sends them, [`command`] registers commands.
+//! - [`send`] sends them, [`attachment`] fetches files, [`command`] registers commands.
 //! - [`api`] is one exchange with the Bot API. The token is a reference that the host fills in; it is never here.
 
 mod api;
+mod attachment;
 mod command;
 mod entity;
 mod event;
@@ -78,6 +79,10 @@ impl Adapter for Telegram {
 
     fn answer_interaction(interaction: String, answer: Outbound) -> Result<(), SendError> {
         send::answer(&api::Api::connect()?, &interaction, &answer)
+    }
+
+    fn fetch_attachment(id: String, limit: u64) -> Result<Vec<u8>, SendError> {
+        attachment::fetch(&api::Api::connect()?, &id, limit)
     }
 
     fn register_commands(commands: Vec<CommandSpec>) -> Result<(), AdapterError> {

@@ -1,6 +1,7 @@
 //! Updates written from the Bot API's description.
 #![expect(clippy::needless_pass_by_value, reason = "values are written where they are passed")]
 
+use openpact_sdk::adapter::Attachment;
 use openpact_sdk::serde_json::{self, Value, json};
 
 use super::*;
@@ -274,19 +275,43 @@ fn what_somebody_else_wrote_is_marked_so_wherever_it_stands() {
 }
 
 #[test]
-fn files_are_named() {
+fn files_come_with_their_message_and_are_named_where_they_are_quoted() {
+    let attached = |event: Option<InboundEvent>| {
+        let Happening::Message(message) = event.expect("an event").happening else { panic!() };
+        (message.text, message.attachments)
+    };
     let document = json!({ "file_id": "f", "file_unique_id": "u", "file_size": 12_345,
         "file_name": "a]\n.pdf", "mime_type": "application/pdf" });
+    let file = |id: &str, name: &str, media_type: &str, size| Attachment {
+        id: id.to_owned(),
+        name: Some(name.to_owned()),
+        media_type: Some(media_type.to_owned()),
+        size,
+    };
     assert_eq!(
-        text_of(said(json!({ "document": document, "caption": "*look*",
+        attached(said(json!({ "document": document, "caption": "*look*",
             "caption_entities": [{ "type": "bold", "offset": 0, "length": 6 }] }))),
-        "[attached: a .pdf, application/pdf, 12 KB]\n***look***"
+        ("***look***".to_owned(), vec![file("f", "a .pdf", "application/pdf", Some(12_345))])
     );
-    let photo = json!([{ "file_id": "f", "file_unique_id": "u", "width": 1, "height": 1, "file_size": 999 }]);
+    let size =
+        |id: &str| json!({ "file_id": id, "file_unique_id": id, "width": 1, "height": 1, "file_size": 999 });
+    let photo = json!([size("small"), size("large")]);
     assert_eq!(
-        text_of(said(json!({ "photo": photo, "media_group_id": "album" }))),
-        "[attached: a photo, image/jpeg, 999 bytes]"
+        attached(said(json!({ "photo": photo, "media_group_id": "album" }))),
+        (String::new(), vec![file("large", "a photo", "image/jpeg", Some(999))])
     );
+    let unsized_one =
+        json!({ "file_id": "v", "file_unique_id": "u", "duration": 1, "mime_type": "audio/ogg" });
+    assert_eq!(
+        attached(said(json!({ "voice": unsized_one }))),
+        (String::new(), vec![file("v", "a voice message", "audio/ogg", None)])
+    );
+    let replied = json!({ "message_id": 4, "date": 1, "chat": private(), "document": document });
+    let event = said(json!({ "text": "yes", "reply_to_message": replied })).expect("an event");
+    let Happening::Message(message) = event.happening else { panic!() };
+    let quoted = message.reply_to.and_then(|quoted| quoted.text);
+    assert_eq!(quoted.as_deref().map(str::trim_end), Some("[attached: a .pdf, application/pdf, 12 KB]"));
+    assert!(message.attachments.is_empty(), "it came with another message");
 }
 
 #[test]
