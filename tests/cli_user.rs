@@ -77,7 +77,7 @@ impl Place {
             };
             let told = people.greet(&who).await.unwrap().expect("a stranger is told a code");
             store.close().await.unwrap();
-            told.rsplit(' ').next().unwrap().to_owned()
+            told.text.rsplit(' ').next().unwrap().to_owned()
         })
     }
 
