@@ -33,7 +33,9 @@ use std::time::Duration;
 #[cfg(target_family = "wasm")]
 use crate::bindings::openpact::host::websocket as host;
 
-/// An open connection. Dropping it closes it, with whatever waits to be sent; [`Socket::close`] sends that first.
+/// An open connection. Dropping it ends it without a word, as if it were lost, and so does the end of the component: what
+/// waits to be sent is lost, and the other side may let one resume later. [`Socket::close`] sends what waits, and says
+/// farewell.
 #[derive(Debug)]
 pub struct Socket {
     #[cfg(target_family = "wasm")]

@@ -131,7 +131,8 @@ enum Order {
     Close(Option<CloseReason>),
 }
 
-/// An open connection. Dropping it closes it, with whatever waits to be sent; [`Socket::close`] sends that first.
+/// An open connection. Dropping it ends it as if it were lost, with whatever waits to be sent, and the other side is told
+/// nothing; [`Socket::close`] sends that first, and the farewell that it is given.
 pub struct Socket {
     gate: Gate,
     orders: mpsc::Sender<Order>,

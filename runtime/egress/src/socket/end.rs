@@ -58,13 +58,15 @@ impl End {
     }
 
     /// What the other side is told last (RFC 6455, section 7.4.1); nothing where it is not to hear from us again.
+    ///
+    /// Nothing either where nobody holds the connection any more: protocols read 1000 and 1001 as a farewell after which
+    /// there is nothing to resume, and whoever dropped it without a word, or was stopped, may want to go on later.
     pub(super) fn farewell(&self) -> Option<CloseCode> {
         match self {
             Self::Broken(why) if why.contains("UTF-8") => Some(CloseCode::Invalid),
             Self::Broken(_) => Some(CloseCode::Protocol),
             Self::TooLarge(_) => Some(CloseCode::Size),
-            Self::Dropped => Some(CloseCode::Away),
-            Self::Closed(_) | Self::Late(..) | Self::Withdrawn => None,
+            Self::Closed(_) | Self::Late(..) | Self::Withdrawn | Self::Dropped => None,
         }
     }
 }

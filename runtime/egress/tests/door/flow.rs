@@ -263,18 +263,6 @@ async fn closing_ends_though_the_other_side_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_holds_is_closed() {
-    let peer = Peer::echo().await;
-    let world = World::new();
-    let (_, socket) = open(&world, &peer, "").await;
-    drop(socket);
-    until("the end is recorded", || world.log.ended().len() == 1).await;
-    assert_eq!(world.log.last().detail["abandoned"], true);
-    until("it was told", || !peer.received().is_empty()).await;
-    assert_eq!(peer.received(), [(CLOSE, 1001_u16.to_be_bytes().to_vec())]);
-}
-
-#[tokio::test]
 async fn pings_are_answered_though_nobody_receives() {
     let pongs = Arc::new(AtomicUsize::new(0));
     let counted = pongs.clone();

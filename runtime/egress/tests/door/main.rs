@@ -8,6 +8,7 @@ mod audit;
 mod credential;
 mod echo;
 mod explain;
+mod farewell;
 mod flow;
 mod frame;
 mod grant;
