@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::audit;
 use crate::id::{Digest, TurnId};
 use crate::principal::Principal;
+use crate::role::Channel;
 use crate::tool::{ToolAnswer, ToolCall, ToolFailure, ToolOutput, ToolSpec};
 
 /// Something behind a port did not work. The text is for the log and the admin, not for the model.
@@ -103,6 +105,12 @@ pub trait ToolProvider: Send + Sync {
 
     /// The tools, as pinned; the same for the provider's whole life.
     fn tools(&self) -> Arc<[ToolSpec]>;
+
+    /// Whether a call of a tool that may write to the outside does: `false` where what it writes stays among those who
+    /// read the answer anyway, in the channel `here`. Only the runtime itself can know that of a call.
+    fn leaves(&self, _tool: &str, _arguments: &Value, _here: Option<&Channel>) -> bool {
+        true
+    }
 
     /// Executes one call.
     ///

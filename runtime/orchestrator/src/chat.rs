@@ -17,6 +17,7 @@ mod attachment;
 mod control;
 mod interaction;
 mod lane;
+mod native;
 mod notify;
 mod outcome;
 mod pace;
@@ -52,6 +53,8 @@ use crate::{Error, Orchestrator};
 use attached::Attached;
 use lane::Lanes;
 use places::Places;
+
+pub use native::{NoPlace, Place};
 
 /// How delivery bounds its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +168,8 @@ pub struct Chat {
     turns: Places,
     /// By provider and channel.
     details: RwLock<HashMap<(String, String), Detail>>,
+    /// Where tools may send to besides, by provider.
+    send_to: RwLock<HashMap<String, BTreeSet<Place>>>,
     tasks: TaskTracker,
     /// Nothing is taken any more, and no turn begins.
     closing: AtomicBool,
@@ -203,6 +208,7 @@ impl Config {
             lanes: Lanes::default(),
             turns,
             details: RwLock::default(),
+            send_to: RwLock::default(),
             tasks: TaskTracker::new(),
             closing: AtomicBool::new(false),
             parking: CancellationToken::new(),

@@ -12,6 +12,7 @@ mod record;
 mod redaction;
 mod registry;
 mod schema;
+mod standing;
 mod turn;
 mod weight;
 
@@ -37,6 +38,7 @@ use crate::Error;
 pub use arguments::Limits as ArgumentLimits;
 pub use policy::{Config as Policy, Lists};
 pub use rate::{Config as Rates, Rate};
+pub(crate) use standing::Standing;
 pub use turn::{OpenTurn, Opening};
 
 /// Where the taint of sessions is kept in the settings.

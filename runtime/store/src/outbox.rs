@@ -1,5 +1,7 @@
 //! What goes out: one row for each message in the platform's form, in the order of its channel.
 
+mod errand;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

@@ -17,11 +17,15 @@ use crate::thread::Thread;
 
 pub(crate) use file::fetch;
 
+/// What stands before the id of a person to whom something is sent directly.
+const PERSON: &str = "user:";
+
 /// What stands where somebody would be typing.
 const STATUS: &str = "is working on an answer…";
 
 /// Sends a part. Slack has no keys that would keep it from being sent twice.
 pub(crate) fn send(api: &impl Exchange, target: &Target, part: &Part) -> Result<Sent, SendError> {
+    let target = &Target { channel: channel(&target.channel)?, ..target.clone() };
     let thread = thread(target);
     let (id, channel) = match part.files.as_slice() {
         [] => post(api, &target.channel, thread, &Body::read(part)?)?,
@@ -167,6 +171,16 @@ fn reply(interaction: &Interaction, content: &SlackMessageContent) -> Result<Val
 fn thread(target: &Target) -> Option<&str> {
     let reply_to = target.reply_to.as_deref().filter(|_| !is_direct(&target.channel));
     target.thread.as_deref().or(reply_to)
+}
+
+/// The channel; of a person the id, by which Slack opens the direct messages.
+fn channel(channel: &str) -> Result<String, SendError> {
+    match channel.strip_prefix(PERSON) {
+        Some(person) if !person.starts_with(['U', 'W']) => {
+            Err(SendError::Refused(format!("{person:?} is no person of Slack's")))
+        }
+        person => Ok(person.unwrap_or(channel).to_owned()),
+    }
 }
 
 /// The ids of direct messages, and of the users who can be written to in their place.

@@ -23,6 +23,9 @@ const TOAST: usize = 200;
 /// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>).
 const GROUP_PAUSE: u32 = 3_000;
 
+/// What stands before the id of a person to whom something is sent directly. The chat with them has the same id.
+const PERSON: &str = "user:";
+
 /// Sends a part. Telegram has no keys that would keep it from being sent twice.
 ///
 /// Where the group has become a supergroup nothing was sent, and Telegram names the new chat: it is sent there at once.
@@ -33,7 +36,7 @@ pub(crate) fn send(api: &impl Exchange, target: &Target, part: &Part) -> Result<
         Err(Failure::Refused(Refusal { migrated_to: Some(chat), .. })) => {
             (post(api, &Place::after_migration(ChatId(chat)), &body, &part.plain)?, Some(chat.to_string()))
         }
-        other => (other?, None),
+        other => (other?, target.channel.starts_with(PERSON).then(|| place.chat.0.to_string())),
     };
     // What was sent has an id; without one nobody can say what happened.
     let id = integer(&sent, "message_id")
@@ -145,9 +148,12 @@ struct Place {
 
 impl Place {
     fn of(target: &Target) -> Result<Self, SendError> {
-        let chat = target.channel.parse().map(ChatId);
+        let person = target.channel.strip_prefix(PERSON);
+        let chat = person.unwrap_or(&target.channel).parse().ok().map(ChatId);
+        // Groups and channels are below zero: none of them is a person.
+        let chat = chat.filter(|chat| person.is_none() || chat.0 > 0);
         let chat =
-            chat.map_err(|_| SendError::Refused(format!("{:?} is no chat of Telegram's", target.channel)))?;
+            chat.ok_or_else(|| SendError::Refused(format!("{:?} is no chat of Telegram's", target.channel)))?;
         let thread = target.thread.as_deref().map(message_id).transpose()?.map(ThreadId);
         let reply_to = target.reply_to.as_deref().map(message_id).transpose()?;
         Ok(Self { chat, thread, reply_to })

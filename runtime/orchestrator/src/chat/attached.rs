@@ -43,6 +43,9 @@ pub(super) struct Attached {
     /// What waits for a better time does so no longer.
     pub(super) flush: CancellationToken,
     pub(super) senders: Senders,
+    /// What the platform calls channels that had another name when something was sent there. Held while something is
+    /// stored for such a channel, so that nothing is stored for a name that has just been left.
+    pub(super) moved: tokio::sync::Mutex<HashMap<String, String>>,
     pub(super) tasks: TaskTracker,
     deadline: Duration,
 }
@@ -71,6 +74,7 @@ impl Attached {
             abandon: CancellationToken::new(),
             flush: CancellationToken::new(),
             senders: Senders::default(),
+            moved: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             deadline: config.call_deadline,
         }

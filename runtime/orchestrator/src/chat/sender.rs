@@ -16,6 +16,9 @@ use super::{Chat, Config};
 /// Attempts of a part at which its adapter breaks, until it is taken for the part's fault.
 const MOST_BROKEN: u32 = 10;
 
+/// Names of channels that are kept in mind because the platform has other ones for them.
+const MOST_MOVED: usize = 10_000;
+
 /// What comes after an attempt.
 enum After {
     /// This part, taken already.
@@ -132,6 +135,9 @@ impl Chat {
         if let Some(pause) = sent.pause {
             attached.pacer.pause(place, Instant::now(), Duration::from_millis(pause.into()));
         }
+        if let Some(to) = sent.moved_to.as_deref().filter(|to| to != place) {
+            return self.moved(attached, channel, part, &sent.id, to).await;
+        }
         let mut failures = 0;
         loop {
             let next = attached.pacer.is_free(place, Instant::now()) && !attached.stop.is_cancelled();
@@ -147,6 +153,35 @@ impl Chat {
                 }
             }
         }
+    }
+
+    /// A part was sent into a channel that the platform calls otherwise: what comes after it is sent under that name, in
+    /// one order with everything else that goes there.
+    async fn moved(
+        &self,
+        attached: &Attached,
+        channel: &Channel,
+        part: &Row,
+        message: &str,
+        to: &str,
+    ) -> After {
+        let mut moved = attached.moved.lock().await;
+        let mut failures = 0;
+        while let Err(error) = self.store.outbox().moved(part, message, to).await {
+            tracing::error!(%channel, error = &error as &dyn std::error::Error, "a sent message was not noted");
+            failures += 1;
+            if let After::Stop = self.wait(attached, failures, Duration::ZERO).await {
+                return After::Stop;
+            }
+        }
+        if moved.len() >= MOST_MOVED {
+            moved.clear();
+        }
+        moved.insert(part.target.channel.clone(), to.to_owned());
+        drop(moved);
+        let channel = Channel { channel: to.to_owned(), ..channel.clone() };
+        self.hand_over(&channel, None, None).await;
+        After::Look
     }
 
     async fn failed(&self, attached: &Attached, channel: &Channel, part: &Row, error: SendError) -> After {

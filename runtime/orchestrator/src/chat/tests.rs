@@ -7,6 +7,7 @@ mod attaching;
 mod crash;
 mod files;
 mod interacting;
+mod native;
 mod order;
 mod platform;
 mod sending;

@@ -105,7 +105,9 @@ impl Shared {
         let denied =
             |code, why| Refusal::new(code, ToolFailure::Denied(why)).of(tool).with(arguments.clone());
         self.policy.decide(&turn.caller, &tool.spec).map_err(|why| denied("denied", why))?;
-        if tool.spec.effects.writes == Writes::External {
+        if tool.spec.effects.writes == Writes::External
+            && tool.provider.leaves(name, &arguments, turn.channel.as_ref())
+        {
             match self.is_tainted(turn).await {
                 Ok(false) => {}
                 Ok(true) => return Err(denied("tainted", TAINTED.to_owned())),

@@ -134,9 +134,16 @@ fn a_reply_outside_direct_messages_stands_in_a_thread() {
 
 #[test]
 fn what_goes_to_a_user_is_in_a_direct_message() {
-    let api = script(vec![sent("D7")]);
-    let sent = send(&api, &target("U7", None, None), &part()).expect("sent");
-    assert_eq!(sent.moved_to.as_deref(), Some("D7"));
+    for channel in ["U7", "user:U7"] {
+        let api = script(vec![sent("D7")]);
+        let sent = send(&api, &target(channel, None, None), &part()).expect("sent");
+        assert_eq!(sent.moved_to.as_deref(), Some("D7"));
+        assert_eq!(api.asked.take()[0].1["channel"], "U7");
+    }
+    for channel in ["user:C1", "user:", "user:D7", "user:user:U7"] {
+        let refused = send(&script(vec![]), &target(channel, None, None), &part());
+        assert!(matches!(refused, Err(SendError::Refused(_))), "{channel}");
+    }
 }
 
 #[test]

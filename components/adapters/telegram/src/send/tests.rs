@@ -140,6 +140,18 @@ fn only_groups_are_sent_to_more_slowly_than_the_rest() {
 }
 
 #[test]
+fn what_goes_to_a_person_is_in_the_chat_of_the_same_id() {
+    let to = |channel: &str| Target { channel: channel.into(), thread: None, reply_to: None, ..target() };
+    let api = script(vec![sent(9)]);
+    let expected = Sent { id: "9".into(), pause: None, moved_to: Some("7".into()) };
+    assert_eq!(send(&api, &to("user:7"), &part()), Ok(expected));
+    assert_eq!(api.asked.take()[0].1["chat_id"], 7);
+    for channel in ["user:-7", "user:0", "user:", "user:ada", "user:user:7"] {
+        assert!(matches!(send(&script(vec![]), &to(channel), &part()), Err(SendError::Refused(_))), "{channel}");
+    }
+}
+
+#[test]
 fn what_is_for_a_group_that_became_a_supergroup_is_sent_there() {
     let moved = |to| {
         let Failure::Refused(refusal) = refusal(400, "Bad Request: group chat was upgraded") else {

@@ -39,6 +39,8 @@ pub(super) struct Platform {
     faults: Mutex<HashMap<String, VecDeque<SendError>>>,
     /// Channels into which a call never returns, after it has sent.
     pub(super) stuck: Mutex<HashSet<String>>,
+    /// What channels are called where they are sent to by another name.
+    pub(super) moved: Mutex<HashMap<String, String>>,
     pub(super) is_render_stuck: AtomicBool,
     render_faults: Mutex<VecDeque<SendError>>,
     /// The next answers to interactions fail.
@@ -79,6 +81,7 @@ impl Platform {
             said: Mutex::default(),
             faults: Mutex::default(),
             stuck: Mutex::default(),
+            moved: Mutex::default(),
             is_render_stuck: AtomicBool::new(false),
             render_faults: Mutex::default(),
             interaction_faults: Mutex::default(),
@@ -200,7 +203,10 @@ impl Adapter for Platform {
         }
         match fault {
             Some(fault) => Err(fault),
-            None => Ok(Sent { id: "1".into(), pause: None, moved_to: None }),
+            None => {
+                let moved_to = lock(&self.moved).get(&target.channel).cloned();
+                Ok(Sent { id: "1".into(), pause: None, moved_to })
+            }
         }
     }
 

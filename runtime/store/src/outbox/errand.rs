@@ -1,0 +1,45 @@
+//! Messages that answer nothing: what a tool was told to send, and where it turned out to go.
+
+use openpact_model::audit;
+use rusqlite::params;
+
+use super::{New, Prepared, Row, Table, insert};
+use crate::error::Error;
+use crate::writer::Transaction;
+
+impl Table {
+    /// As [`Table::insert`], with the record of it in the same transaction: neither is there without the other.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn insert_recorded(&self, parts: Vec<New>, event: audit::Event) -> Result<Option<Row>, Error> {
+        let parts = parts.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+        let event = crate::audit::prepare(&event)?;
+        let work = move |open: &mut Transaction<'_>| {
+            let first = insert(open, None, &parts)?;
+            open.append(&event)?;
+            Ok(first)
+        };
+        self.0.writer.run(work).await
+    }
+
+    /// The platform has a part, under that id and in a channel that it calls `to`; what waits for the channel by its old
+    /// name is for that one from now on, in the order in which it was stored.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn moved(&self, row: &Row, message: &str, to: &str) -> Result<(), Error> {
+        let (row, message, to) = (row.clone(), message.to_owned(), to.to_owned());
+        let work = move |open: &mut Transaction<'_>| {
+            let sql = "UPDATE outbox SET state = 'sent', message = ?2, ended = ?3, part = NULL, why = NULL
+                       WHERE number = ?1 AND state IN ('waiting', 'sending')";
+            open.connection.prepare_cached(sql)?.execute(params![row.number, message, open.now()])?;
+            let [instance, channel, thread] = crate::session::place(&row.channel());
+            let sql = "UPDATE outbox SET channel = ?4
+                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state = 'waiting'";
+            open.connection.prepare_cached(sql)?.execute(params![instance, channel, thread, to])?;
+            Ok(())
+        };
+        self.0.writer.run(work).await
+    }
+}
