@@ -2,7 +2,7 @@
 //! stops no other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use futures::future::join_all;
 use openpact_egress::{Door, Egress};
@@ -14,6 +14,7 @@ use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretSource;
+use openpact_orchestrator::router::Router;
 use openpact_packages::manifest::Kind;
 use openpact_packages::{Manifest, Trust, Verified};
 
@@ -35,6 +36,8 @@ type All = Arc<BTreeMap<ComponentName, Arc<Component>>>;
 pub(crate) struct Components {
     all: RwLock<All>,
     reports: Arc<Reports>,
+    /// The tools of the program itself, where it has some.
+    native: OnceLock<Arc<dyn ToolProvider>>,
 }
 
 /// One component, whether it runs or not.
@@ -130,7 +133,8 @@ impl Components {
             all.entry(name).or_insert(component);
         }
         let all = all.into_iter().map(|(name, component)| (name, Arc::new(component))).collect();
-        Ok(Self { all: RwLock::new(Arc::new(all)), reports: Arc::clone(&workshop.reports) })
+        let reports = Arc::clone(&workshop.reports);
+        Ok(Self { all: RwLock::new(Arc::new(all)), reports, native: OnceLock::new() })
     }
 
     /// The component of that name.
@@ -170,7 +174,29 @@ impl Components {
 
     /// Those that run, for the router.
     pub(super) fn providers(&self) -> Vec<Arc<dyn ToolProvider>> {
-        providers(&self.all())
+        self.beside_native(providers(&self.all()))
+    }
+
+    /// Puts tools of the program itself beside those of the components, in the router too. Where a component has a tool
+    /// of such a name, the program goes on without its own. `grants_changing` has to be held.
+    pub(super) fn add_native(&self, native: Arc<dyn ToolProvider>, router: &Router) {
+        let mut all = self.providers();
+        all.push(Arc::clone(&native));
+        match router.set_providers(all) {
+            Ok(()) => drop(self.native.set(native)),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(
+                    error,
+                    "tools of the program itself are left out: switch the other component off"
+                );
+            }
+        }
+    }
+
+    fn beside_native(&self, mut providers: Vec<Arc<dyn ToolProvider>>) -> Vec<Arc<dyn ToolProvider>> {
+        providers.extend(self.native.get().cloned());
+        providers
     }
 
     /// Those that would run, for the router, if `name` were `component`.
@@ -179,7 +205,7 @@ impl Components {
         name: &ComponentName,
         component: Option<&Arc<Component>>,
     ) -> Vec<Arc<dyn ToolProvider>> {
-        providers(&with(&self.all(), name, component))
+        self.beside_native(providers(&with(&self.all(), name, component)))
     }
 
     /// Puts `component` in the place of the one of that name, or takes it out. Gives the one that was there.

@@ -1,6 +1,6 @@
 //! The parts that only `openpact start` has: the chat platforms and what they talk to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use openpact_engine::Engine;
 use openpact_model::audit::{Event, Verdict};
 use openpact_model::chat::{self, CommandSpec, Inbox};
 use openpact_model::id::ComponentName;
-use openpact_orchestrator::chat::{self as delivery, Chat, Counts, Pace};
+use openpact_orchestrator::chat::{self as delivery, Chat, Counts, Pace, Place};
 use serde_json::json;
 
 use super::App;
@@ -90,6 +90,9 @@ impl App {
         };
         let chat = config.build(ports).await.map_err(Failure::failed)?;
         chat.set_details(details(&self.config()));
+        chat.set_send_to(send_to(&self.config()));
+        let _granting = self.grants_changing.lock().await;
+        built.components.add_native(chat.native_tools(), &built.router);
         Ok(chat)
     }
 
@@ -104,10 +107,11 @@ impl App {
         }
     }
 
-    /// Makes what the configuration says of single channels hold now.
+    /// Makes what the configuration says of single channels hold now, and where tools may send to.
     pub(super) fn renew_details(&self) {
         if let Some(service) = self.service.get() {
             service.chat.set_details(details(&self.config()));
+            service.chat.set_send_to(send_to(&self.config()));
         }
     }
 
@@ -145,6 +149,11 @@ fn details(config: &Config) -> HashMap<(String, String), chat::Detail> {
         stated.channels.iter().filter_map(detail)
     });
     channels.collect()
+}
+
+/// Where tools may send to besides, by platform.
+fn send_to(config: &Config) -> HashMap<String, BTreeSet<Place>> {
+    config.chat.providers.iter().map(|(name, provider)| (name.clone(), provider.places())).collect()
 }
 
 fn queues(counts: Counts) -> String {

@@ -1,14 +1,16 @@
 //! Section `chat`: the chat platforms, and how often people may write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openpact_model::chat::Detail;
 use openpact_model::role::Role;
+use openpact_orchestrator::chat::Place;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tools::Rate;
 use super::unit::Span;
+use super::users::Identifier;
 
 /// The chat platforms, and how often people may write.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +38,10 @@ pub(crate) struct Provider {
     /// Single channels, by the identifier that the platform gives them.
     #[schemars(extend("x-example-name" = "\"-1001234567890\""))]
     pub(crate) channels: BTreeMap<String, Channel>,
+    /// Where 'chat_send' may send to besides the current channel and people who are known: `channel:ID` or `user:ID`.
+    /// What is private may go there, too.
+    #[schemars(extend("examples" = [["channel:-1001234567890", "user:123456789"]]))]
+    pub(crate) send_to: Vec<Identifier>,
 }
 
 /// One channel.
@@ -152,6 +158,20 @@ impl Chat {
             let message = format!("'{key}': 0 messages a second would send nothing; use 'enabled: false' to switch a platform off");
             (key, message)
         });
-        rates.chain(paces).collect()
+        let places = self.providers.iter().flat_map(|(name, provider)| {
+            let key = format!("chat.providers.{name}.send_to");
+            provider.send_to.iter().filter_map(move |one| {
+                let why = one.0.parse::<Place>().err()?;
+                Some((key.clone(), format!("'{key}': '{}': {why}", one.0)))
+            })
+        });
+        rates.chain(paces).chain(places).collect()
+    }
+}
+
+impl Provider {
+    /// Where tools may send to besides. What is no place was refused when the configuration was read.
+    pub(crate) fn places(&self) -> BTreeSet<Place> {
+        self.send_to.iter().filter_map(|one| one.0.parse().ok()).collect()
     }
 }

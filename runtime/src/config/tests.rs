@@ -248,6 +248,19 @@ fn unknown_people_are_nobody_or_guests() {
 }
 
 #[test]
+fn places_to_send_to_are_channels_and_people() {
+    let config =
+        accepted("chat: { providers: { telegram: { send_to: [-100123, '7', 'channel:8', 'user:9'] } } }");
+    let places: Vec<_> = config.chat.providers["telegram"].places().iter().map(ToString::to_string).collect();
+    assert_eq!(places, ["channel:-100123", "channel:7", "channel:8", "user:9"]);
+    assert!(chat::Provider::default().places().is_empty());
+    for place in ["''", "'user:'", "'channel:user:7'", "' 7'", "1.5"] {
+        let text = format!("chat: {{ providers: {{ telegram: {{ send_to: [{place}] }} }} }}");
+        assert!(parse(&text, &Environment::default()).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn variables_are_replaced_in_values_only() {
     let variables = Environment::from([("WHERE", "files"), ("STEPS", "7"), ("WORD", "engine")]);
     let text = "engine: {model: '${WHERE}-$${X}-$5', max_steps: '${STEPS}', base_url: 'https://x.example', private: []}\n";

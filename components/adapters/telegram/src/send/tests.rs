@@ -147,7 +147,10 @@ fn what_goes_to_a_person_is_in_the_chat_of_the_same_id() {
     assert_eq!(send(&api, &to("user:7"), &part()), Ok(expected));
     assert_eq!(api.asked.take()[0].1["chat_id"], 7);
     for channel in ["user:-7", "user:0", "user:", "user:ada", "user:user:7"] {
-        assert!(matches!(send(&script(vec![]), &to(channel), &part()), Err(SendError::Refused(_))), "{channel}");
+        assert!(
+            matches!(send(&script(vec![]), &to(channel), &part()), Err(SendError::Refused(_))),
+            "{channel}"
+        );
     }
 }
 

@@ -201,13 +201,11 @@ impl Adapter for Platform {
         if lock(&self.stuck).contains(&target.channel) {
             std::future::pending::<()>().await;
         }
-        match fault {
-            Some(fault) => Err(fault),
-            None => {
-                let moved_to = lock(&self.moved).get(&target.channel).cloned();
-                Ok(Sent { id: "1".into(), pause: None, moved_to })
-            }
+        if let Some(fault) = fault {
+            return Err(fault);
         }
+        let moved_to = lock(&self.moved).get(&target.channel).cloned();
+        Ok(Sent { id: "1".into(), pause: None, moved_to })
     }
 
     async fn edit_part(&self, _: &Target, _: &str, _: &Part) -> Result<(), SendError> {
