@@ -131,6 +131,18 @@ pub trait Adapter {
     }
 }
 
+impl Piece {
+    /// Whether a channel that wants to see so much is shown this piece. The host has decided already; an adapter holds
+    /// to what it decided.
+    pub fn is_shown(&self, detail: Detail) -> bool {
+        match self {
+            Self::Reasoning(_) => matches!(detail, Detail::Thinking | Detail::Full),
+            Self::ToolCall(_) => matches!(detail, Detail::Tools | Detail::Full),
+            Self::Markdown(_) | Self::Notice(_) | Self::File(_) => true,
+        }
+    }
+}
+
 fn cannot(what: &str) -> SendError {
     SendError::Refused(format!("this adapter cannot {what}"))
 }

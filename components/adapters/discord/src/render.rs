@@ -6,11 +6,12 @@
 //! makes one, and the sign that begins a notice is taken out of it wherever it stands.
 
 mod embed;
-mod split;
 
 use openpact_sdk::adapter::{
-    Button, ButtonStyle, Detail, File, Outbound, Part, Piece, SendError, ToolCall, ToolState,
+    Button, ButtonStyle, File, Outbound, Part, Piece, SendError, ToolCall, ToolState,
 };
+use openpact_text::sign::signless;
+use openpact_text::{Unit, source};
 use serde_json::{Map, Value, json};
 use serenity::builder::{CreateActionRow, CreateAllowedMentions, CreateButton, CreateMessage};
 use serenity::model::application::ButtonStyle as Style;
@@ -19,11 +20,8 @@ use serenity::model::channel::MessageFlags;
 use crate::MESSAGE_LENGTH;
 use embed::Embed;
 
-/// What begins a notice.
-const SIGN: &str = "⚙";
-
-/// The sign, and those that look like it.
-const SIGNS: [char; 5] = ['⚙', '⛭', '⛮', '⛯', '🛠'];
+/// In what Discord counts.
+const UNIT: Unit = Unit::Characters;
 
 /// The most embeds of a message, and the most characters of all of them (Message Resource, "Embed Limits").
 const EMBEDS: usize = 10;
@@ -64,7 +62,7 @@ pub(crate) fn body(part: &Part) -> Result<Map<String, Value>, SendError> {
 /// As many parts as the message needs.
 pub(crate) fn parts(message: &Outbound) -> Vec<Part> {
     let mut drafts = Drafts::default();
-    for piece in message.pieces.iter().filter(|piece| is_shown(piece, message.detail)) {
+    for piece in message.pieces.iter().filter(|piece| piece.is_shown(message.detail)) {
         drafts.write(piece);
     }
     drafts.end_text();
@@ -76,15 +74,6 @@ pub(crate) fn parts(message: &Outbound) -> Vec<Part> {
     let last = drafts.made.len().saturating_sub(1);
     let part = |(index, draft): (usize, Draft)| draft.part(if index == last { &rows } else { &[] });
     drafts.made.into_iter().enumerate().map(part).collect()
-}
-
-/// The host has decided already; what it decided is held to.
-fn is_shown(piece: &Piece, detail: Detail) -> bool {
-    match piece {
-        Piece::Reasoning(_) => matches!(detail, Detail::Thinking | Detail::Full),
-        Piece::ToolCall(_) => matches!(detail, Detail::Tools | Detail::Full),
-        Piece::Markdown(_) | Piece::Notice(_) | Piece::File(_) => true,
-    }
 }
 
 /// Parts in order, and text that may still grow.
@@ -116,7 +105,7 @@ impl Drafts {
 
     fn end_text(&mut self) {
         let text = std::mem::take(&mut self.text);
-        let parts = split::split(&text, MESSAGE_LENGTH).into_iter();
+        let parts = source::split(&text, MESSAGE_LENGTH, UNIT).into_iter();
         self.made.extend(parts.map(|content| Draft { content, ..Draft::default() }));
     }
 
@@ -185,14 +174,6 @@ fn file_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\' | '"')).collect();
     let name = cut(&name, FILE_NAME);
     if name.trim().is_empty() { "file".to_owned() } else { name }
-}
-
-/// A text without what only the runtime may say, and without control characters.
-fn signless(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
-        .map(|c| if SIGNS.contains(&c) { '*' } else { c })
-        .collect()
 }
 
 /// At most so many characters, the last of them a sign that something is missing.

@@ -5,15 +5,14 @@
 //! begins with a sign. No text of a model can look so: it does not get into a context block without another beginning,
 //! and the sign is taken out of it.
 
-mod flow;
-mod markdown;
-mod split;
 mod written;
 
 use openpact_sdk::adapter::{
-    Button, ButtonStyle, Detail, File, Outbound, Part, Piece, SendError, ToolCall, ToolState,
+    Button, ButtonStyle, File, Outbound, Part, Piece, SendError, ToolCall, ToolState,
 };
 use openpact_sdk::serde_json;
+use openpact_text::sign::{SIGN, clean, signless};
+use openpact_text::{Cutter, Place, Run, Unit, markdown, plain};
 use serde::{Deserialize, Serialize};
 use slack_morphism::SlackActionId;
 use slack_morphism::blocks::{
@@ -22,13 +21,15 @@ use slack_morphism::blocks::{
     SlackContextBlockElement, SlackSectionBlock,
 };
 
-use flow::{Flow, Style};
-use split::{Cutter, Place};
+use written::Mrkdwn;
 
 /// What the ids of our buttons begin with.
 pub(crate) const ACTION: &str = "openpact";
 
-/// The most UTF-16 code units of a block's text (Block Kit, "Section block").
+/// In what lengths are counted: no less than however Slack counts characters.
+const UNIT: Unit = Unit::Utf16;
+
+/// The most of a block's text (Block Kit, "Section block").
 const SECTION: usize = 3_000;
 
 /// The most that one message is wanted to have (`chat.postMessage`, "Truncating content").
@@ -45,11 +46,8 @@ const BLOCKS: usize = 45;
 const BUTTONS: usize = 25;
 const LABEL: usize = 75;
 
-/// What begins a notice.
-const SIGN: &str = "⚙";
-
-/// The sign, and those that look like it.
-const SIGNS: [char; 5] = ['⚙', '⛭', '⛮', '⛯', '🛠'];
+/// A text that is being written.
+type Flow = openpact_text::Flow<Mrkdwn>;
 
 /// The adapter's own form of a part, as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +69,7 @@ impl Body {
 /// As many parts as the message needs.
 pub(crate) fn parts(message: &Outbound) -> Vec<Part> {
     let mut drafts = Drafts::default();
-    for piece in message.pieces.iter().filter(|piece| is_shown(piece, message.detail)) {
+    for piece in message.pieces.iter().filter(|piece| piece.is_shown(message.detail)) {
         match piece {
             Piece::File(file) => drafts.file(file),
             piece => drafts.chunk(&Chunk::of(piece)),
@@ -79,15 +77,6 @@ pub(crate) fn parts(message: &Outbound) -> Vec<Part> {
     }
     let buttons: Vec<_> = message.buttons.iter().enumerate().filter_map(button).collect();
     drafts.finish(&buttons)
-}
-
-/// The host has decided already; what it decided is held to.
-fn is_shown(piece: &Piece, detail: Detail) -> bool {
-    match piece {
-        Piece::Reasoning(_) => matches!(detail, Detail::Thinking | Detail::Full),
-        Piece::ToolCall(_) => matches!(detail, Detail::Tools | Detail::Full),
-        Piece::Markdown(_) | Piece::Notice(_) | Piece::File(_) => true,
-    }
 }
 
 /// A piece before it is cut into blocks.
@@ -119,7 +108,7 @@ impl Chunk {
         Self { label, flow }
     }
 
-    fn block(&self, piece: &Flow) -> SlackBlock {
+    fn block(&self, piece: &[Run]) -> SlackBlock {
         let text = written::mrkdwn(piece);
         let markdown = |text: String| SlackBlockMarkDownText::new(text).with_verbatim(true);
         match &self.label {
@@ -131,9 +120,9 @@ impl Chunk {
         }
     }
 
-    fn plain(&self, piece: &Flow) -> String {
+    fn plain(&self, piece: &[Run]) -> String {
         let label = self.label.as_deref().unwrap_or_default().replace('*', "");
-        format!("{label}{}", written::plain(piece))
+        format!("{label}{}", plain::plain(piece))
     }
 }
 
@@ -150,11 +139,10 @@ fn tool_call(call: &ToolCall, flow: &mut Flow) -> String {
         let text = text.trim_matches('\n');
         if !text.trim().is_empty() {
             flow.gap(1);
-            let number = flow.number();
-            flow.within(Style::Block(number), |flow| flow.push(text));
+            flow.block("", text);
         }
     }
-    if flow.runs.is_empty() {
+    if flow.runs().is_empty() {
         // A block is its label and something behind it.
         flow.push("—");
     }
@@ -177,8 +165,8 @@ struct Drafts {
 impl Drafts {
     /// Adds a piece, in as many blocks and messages as it needs.
     fn chunk(&mut self, chunk: &Chunk) {
-        let label = chunk.label.as_deref().map_or(0, written::length);
-        let mut cutter = Cutter::new(&chunk.flow);
+        let label = chunk.label.as_deref().map_or(0, |label| UNIT.length(label));
+        let mut cutter = Cutter::<Mrkdwn>::new(chunk.flow.runs());
         while !cutter.is_done() {
             let room = WANTED.saturating_sub(self.used);
             let (mut end, place) = cutter.place(room.min(SECTION).saturating_sub(label));
@@ -243,7 +231,7 @@ fn put_below(part: &mut Part, buttons: &[SlackBlockButtonElement]) {
 }
 
 fn written_length(block: &SlackBlock) -> usize {
-    let of = |text: &SlackBlockMarkDownText| written::length(&text.text);
+    let of = |text: &SlackBlockMarkDownText| UNIT.length(&text.text);
     match block {
         SlackBlock::Section(section) => match &section.text {
             Some(SlackBlockText::MarkDown(text)) => of(text),
@@ -276,17 +264,6 @@ fn button((index, button): (usize, &Button)) -> Option<SlackBlockButtonElement> 
         ButtonStyle::Primary => element.with_style(SlackBlockButtonStyle::Primary),
         ButtonStyle::Danger => element.with_style(SlackBlockButtonStyle::Danger),
     })
-}
-
-/// A text without control characters.
-fn clean(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
-}
-
-/// A text without what only the runtime may say, and without control characters. It is applied to what Markdown became:
-/// in Markdown a character can be written in many ways.
-fn signless(text: &str) -> String {
-    clean(text).chars().map(|c| if SIGNS.contains(&c) { '*' } else { c }).collect()
 }
 
 #[cfg(test)]

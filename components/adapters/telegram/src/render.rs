@@ -7,22 +7,26 @@
 //! What the runtime itself says is underlined and begins with a sign. No text of a model can look so: Markdown has no
 //! underline, HTML in it is shown as text, and the sign is taken out of it.
 
-mod flow;
 mod html;
-mod markdown;
-mod split;
 
-use openpact_sdk::adapter::{Button, Detail, File, Outbound, Part, Piece, SendError, ToolCall, ToolState};
+use openpact_sdk::adapter::{Button, File, Outbound, Part, Piece, SendError, ToolCall, ToolState};
 use openpact_sdk::serde_json;
+use openpact_text::sign::{SIGN, signless};
+use openpact_text::{Cutter, Run, Style, markdown, plain};
 use serde::{Deserialize, Serialize};
 
-use flow::{Flow, Style};
+use crate::MESSAGE_LENGTH;
+use html::Html;
 
-/// What begins a notice.
-const SIGN: &str = "⚙";
+/// The most UTF-16 code units of a part with its tags. What is left is for the fences of the plain form.
+///
+/// Telegram counts a text after it has taken the formatting out (Bot API, `sendMessage`: "1-4096 characters after
+/// entities parsing"). A part here is within the limit with its tags and escapes counted too, so that it fits however
+/// somebody counts, and as plain text as well.
+const LENGTH: usize = MESSAGE_LENGTH - 32;
 
-/// The sign, and those that look like it.
-const SIGNS: [char; 5] = ['⚙', '⛭', '⛮', '⛯', '🛠'];
+/// A message that is being written.
+type Flow = openpact_text::Flow<Html>;
 
 /// The adapter's own form of a part, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,22 +58,22 @@ impl Body {
 /// As many parts as the message needs.
 pub(crate) fn parts(message: &Outbound) -> Vec<Part> {
     let mut flow = Flow::default();
-    for piece in message.pieces.iter().filter(|piece| is_shown(piece, message.detail)) {
+    for piece in message.pieces.iter().filter(|piece| piece.is_shown(message.detail)) {
         write(piece, &mut flow);
         flow.gap(2);
     }
     let mut buttons: Vec<_> = message.buttons.iter().filter_map(key).collect();
-    let mut pieces = split::split(&flow);
+    let mut pieces = Cutter::<Html>::new(flow.runs()).pieces(LENGTH);
     if pieces.is_empty() && !buttons.is_empty() {
         // Buttons need a message that they stand below.
         notice("?", &mut flow);
-        pieces = split::split(&flow);
+        pieces = Cutter::<Html>::new(flow.runs()).pieces(LENGTH);
     }
     let last = pieces.len().saturating_sub(1);
-    let part = |(index, piece): (usize, Flow)| {
+    let part = |(index, piece): (usize, Vec<Run>)| {
         let buttons = if index == last { std::mem::take(&mut buttons) } else { vec![] };
         let body = Body { html: html::html(&piece), buttons };
-        Part { body: serde_json::json!(body).to_string(), plain: html::plain(&piece), files: vec![] }
+        Part { body: serde_json::json!(body).to_string(), plain: plain::plain(&piece), files: vec![] }
     };
     pieces.into_iter().enumerate().map(part).collect()
 }
@@ -80,21 +84,12 @@ fn key(button: &Button) -> Option<Key> {
     fits.then(|| Key { label: signless(&button.label), value: button.value.clone() })
 }
 
-/// The host has decided already; what it decided is held to.
-fn is_shown(piece: &Piece, detail: Detail) -> bool {
-    match piece {
-        Piece::Reasoning(_) => matches!(detail, Detail::Thinking | Detail::Full),
-        Piece::ToolCall(_) => matches!(detail, Detail::Tools | Detail::Full),
-        Piece::Markdown(_) | Piece::Notice(_) | Piece::File(_) => true,
-    }
-}
-
 fn write(piece: &Piece, flow: &mut Flow) {
     match piece {
         Piece::Markdown(text) => markdown::write(text, flow),
         Piece::Reasoning(text) => {
             if !text.trim().is_empty() {
-                let quote = flow.new_quote(true);
+                let quote = Style::Quote { number: flow.number(), folded: true };
                 flow.within(quote, |flow| {
                     flow.within(Style::Bold, |flow| flow.push("Reasoning"));
                     flow.gap(1);
@@ -115,7 +110,7 @@ fn tool_call(call: &ToolCall, flow: &mut Flow) {
         ToolState::Done => "done",
         ToolState::Failed => "failed",
     };
-    let quote = flow.new_quote(true);
+    let quote = Style::Quote { number: flow.number(), folded: true };
     flow.within(quote, |flow| {
         flow.within(Style::Bold, |flow| flow.push(&signless(&call.name)));
         flow.push(&format!(": {state}"));
@@ -131,22 +126,13 @@ fn tool_call(call: &ToolCall, flow: &mut Flow) {
 }
 
 fn notice(text: &str, flow: &mut Flow) {
-    flow.within(Style::Notice, |flow| flow.push(&format!("{SIGN} {}", text.trim())));
+    flow.within(Style::Underline, |flow| flow.push(&format!("{SIGN} {}", text.trim())));
 }
 
 fn file_line(file: &File, flow: &mut Flow) {
     let size = file.data.len();
     let name: String = file.name.chars().filter(|c| !c.is_control()).take(100).collect();
     notice(&format!("{name} ({size} bytes) is not sent: this version sends no files to Telegram"), flow);
-}
-
-/// A text without what only the runtime may say, and without control characters. It is applied to what Markdown became:
-/// in Markdown a character can be written in many ways.
-fn signless(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
-        .map(|c| if SIGNS.contains(&c) { '*' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Embeds: what the runtime says, and how the work goes.
 
+use openpact_text::sign::{SIGN, signless};
+use openpact_text::source;
 use serenity::builder::CreateEmbed;
 
-use super::{SIGN, ToolCall, ToolState, cut, signless, split};
+use super::{ToolCall, ToolState, UNIT, cut};
 
 /// The most characters of a description; Discord takes 4,096.
 const DESCRIPTION: usize = 4_000;
@@ -65,7 +67,7 @@ pub(super) fn reasoning(text: &str) -> Vec<Embed> {
         plain: format!("Reasoning\n{description}"),
         description,
     };
-    split::split(&signless(text), DESCRIPTION).into_iter().map(embed).collect()
+    source::split(&signless(text), DESCRIPTION, UNIT).into_iter().map(embed).collect()
 }
 
 /// A call of a tool.

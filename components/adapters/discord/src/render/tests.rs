@@ -1,6 +1,7 @@
 //! Messages, rendered.
 
-use openpact_sdk::adapter::Stage;
+use openpact_sdk::adapter::{Detail, Stage};
+use openpact_text::sign::SIGNS;
 use proptest::prelude::*;
 
 use super::*;

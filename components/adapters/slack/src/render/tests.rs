@@ -1,7 +1,9 @@
 //! Messages, rendered.
 
-use openpact_sdk::adapter::Stage;
+use openpact_sdk::adapter::{Detail, Stage};
 use proptest::prelude::*;
+
+use openpact_text::sign::SIGNS;
 
 use super::*;
 
@@ -226,11 +228,11 @@ fn check_parts(parts: &[Part]) -> Result<(), TestCaseError> {
     for part in parts {
         let body = Body::read(part).expect("our own");
         prop_assert!((1..=MAX_BLOCKS).contains(&body.blocks.len()));
-        prop_assert!(written::length(&body.text) <= 20_000);
+        prop_assert!(UNIT.length(&body.text) <= 20_000);
         let texts = texts(part);
-        prop_assert!(texts.iter().map(|text| written::length(text) - 2).sum::<usize>() <= WANTED + 200);
+        prop_assert!(texts.iter().map(|text| UNIT.length(text) - 2).sum::<usize>() <= WANTED + 200);
         for text in texts {
-            prop_assert!(written::length(&text) <= SECTION + 2, "{} in {text:?}", written::length(&text));
+            prop_assert!(UNIT.length(&text) <= SECTION + 2, "{} in {text:?}", UNIT.length(&text));
             prop_assert!(text.matches("```").count() % 2 == 0, "{text:?}");
             let angles = text.replace("\n> ", "\n").trim_start_matches("> ").to_owned();
             prop_assert_eq!(angles.matches('<').count(), angles.matches('>').count(), "{}", text);

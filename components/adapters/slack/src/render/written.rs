@@ -1,9 +1,11 @@
-//! A flow as Slack's mrkdwn, and as plain text (<https://docs.slack.dev/messaging/formatting-message-text>).
+//! Slack's mrkdwn (<https://docs.slack.dev/messaging/formatting-message-text>).
 //!
 //! The three characters by which mrkdwn mentions and links are written as entities, everywhere: no text can call
 //! anybody. Marks that a text holds itself get a space of no width beside them where Slack would take them for its own.
 
-use super::flow::{Flow, Run, Style};
+use openpact_text::flow::{Form, Run, Style, shared};
+
+use super::UNIT;
 
 /// The space of no width: it ends a word for Slack, and shows nothing.
 const NOTHING: char = '\u{200b}';
@@ -11,9 +13,71 @@ const NOTHING: char = '\u{200b}';
 /// Names of emoji that look like the sign of a notice.
 const SIGN_NAMES: [&str; 4] = [":gear:", ":hammer_and_wrench:", ":wrench:", ":tools:"];
 
+/// The form of a block's text.
+#[derive(Debug, Default)]
+pub(super) struct Mrkdwn;
+
+impl Form for Mrkdwn {
+    const LINK: usize = 1_024;
+    const STYLES: usize = usize::MAX;
+    const LANGUAGES: bool = false;
+    /// If it were, it would find people and channels too.
+    const ADDRESSES: bool = true;
+
+    /// A block of code holds nothing and stands in nothing, code in a line has no other mark, and nothing is twice. The
+    /// order is always the same, with a link innermost, because its label has no marks.
+    fn nested(styles: &[Style]) -> Vec<Style> {
+        let mut nested: Vec<Style> = vec![];
+        let block = styles.iter().any(Style::is_block);
+        let code = styles.contains(&Style::Code);
+        let link = styles.iter().any(Style::is_link);
+        for style in styles {
+            let again = nested.iter().any(|other| other.is_like(style));
+            let hidden = match style {
+                Style::Block { .. } => false,
+                Style::Quote { .. } | Style::Link { .. } => block,
+                Style::Code => block || link,
+                Style::Bold | Style::Italic | Style::Strikethrough => block || code && !link,
+                // mrkdwn has none.
+                Style::Underline => true,
+            };
+            if !again && !hidden {
+                nested.push(style.clone());
+            }
+        }
+        nested.sort();
+        nested
+    }
+
+    /// Entities, and spaces of no width.
+    fn length(text: &str, styles: &[Style]) -> usize {
+        let in_quote = styles.iter().any(Style::is_quote);
+        let of = |c: char| match c {
+            '<' | '>' => 4,
+            '&' => 5,
+            '*' | '_' | '~' | '`' => 3,
+            // The name of an emoji.
+            ':' => 2,
+            // Marks end before it, and begin behind it.
+            '\n' => 1 + usize::from(in_quote) * 2 + 4 * styles.iter().filter(|style| is_mark(style)).count(),
+            c => c.len_utf16(),
+        };
+        text.chars().map(of).sum()
+    }
+
+    fn marks(style: &Style) -> usize {
+        match style {
+            Style::Quote { .. } => 2,
+            Style::Block { .. } => 8,
+            Style::Link { url, .. } => UNIT.length(&address(url)) + 3,
+            _ => 4,
+        }
+    }
+}
+
 /// Slack's mrkdwn. Every mark is closed.
-pub(super) fn mrkdwn(flow: &Flow) -> String {
-    let runs = tight(&flow.runs);
+pub(super) fn mrkdwn(runs: &[Run]) -> String {
+    let runs = tight(runs);
     let mut writer = Writer::default();
     for (index, run) in runs.iter().enumerate() {
         writer.run(run, runs.get(index + 1));
@@ -33,8 +97,8 @@ fn tight(runs: &[Run]) -> Vec<Run> {
             tight.push(run.clone());
             continue;
         }
-        let outside = run.styles.iter().take_while(|style| matches!(style, Style::Quote(_))).count();
-        let is_link = run.styles.iter().any(|style| matches!(style, Style::Link(..)));
+        let outside = run.styles.iter().take_while(|style| matches!(style, Style::Quote { .. })).count();
+        let is_link = run.styles.iter().any(|style| matches!(style, Style::Link { .. }));
         // The label of a link is one line.
         let text = if is_link { run.text.replace('\n', " ") } else { run.text.clone() };
         let last = text.split('\n').count() - 1;
@@ -66,7 +130,7 @@ fn push(text: &str, styles: &[Style], runs: &mut Vec<Run>) {
 
 /// Whether a mark of this style must touch what it marks.
 fn is_edged(style: &Style) -> bool {
-    matches!(style, Style::Bold | Style::Italic | Style::Strikethrough | Style::Link(..))
+    matches!(style, Style::Bold | Style::Italic | Style::Strikethrough | Style::Link { .. })
 }
 
 #[derive(Default)]
@@ -99,11 +163,11 @@ impl<'a> Writer<'a> {
 
     fn begin(&mut self, style: &Style) {
         match style {
-            Style::Quote(_) => self.out.push_str("> "),
-            Style::Block(_) => {
+            Style::Quote { .. } => self.out.push_str("> "),
+            Style::Block { .. } => {
                 self.out.push_str("```\n");
             }
-            Style::Link(_, url) => {
+            Style::Link { url, .. } => {
                 self.out.push('<');
                 self.out.push_str(&address(url));
                 self.out.push('|');
@@ -119,16 +183,16 @@ impl<'a> Writer<'a> {
 
     fn end(&mut self, style: &Style) {
         match style {
-            Style::Quote(_) => {}
-            Style::Block(_) => self.out.push_str("\n```"),
-            Style::Link(..) => self.out.push('>'),
+            Style::Quote { .. } => {}
+            Style::Block { .. } => self.out.push_str("\n```"),
+            Style::Link { .. } => self.out.push('>'),
             mark => self.out.push_str(sign(mark)),
         }
     }
 
     fn text(&mut self, text: &str, styles: &[Style]) {
-        let in_quote = styles.iter().any(|style| matches!(style, Style::Quote(_)));
-        let in_block = styles.iter().any(|style| matches!(style, Style::Block(_)));
+        let in_quote = styles.iter().any(|style| matches!(style, Style::Quote { .. }));
+        let in_block = styles.iter().any(|style| matches!(style, Style::Block { .. }));
         let is_code = in_block || styles.contains(&Style::Code);
         let text = if is_code { text.to_owned() } else { nameless(text) };
         let mut before = self.out.chars().next_back();
@@ -169,13 +233,8 @@ fn sign(mark: &Style) -> &'static str {
         Style::Italic => "_",
         Style::Strikethrough => "~",
         Style::Code => "`",
-        Style::Quote(_) | Style::Block(_) | Style::Link(..) => "",
+        Style::Quote { .. } | Style::Block { .. } | Style::Link { .. } | Style::Underline => "",
     }
-}
-
-/// How many styles of two texts that follow each other are the same, and stay open.
-pub(super) fn shared(before: &[Style], after: &[Style]) -> usize {
-    before.iter().zip(after).take_while(|(a, b)| a == b).count()
 }
 
 /// A text in which no name of an emoji is the sign of a notice.
@@ -205,69 +264,4 @@ pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     nameless(text).chars().for_each(|c| push_escaped(c, &mut out));
     out
-}
-
-/// The length of a text, in UTF-16 code units: no less than however Slack counts characters.
-pub(super) fn length(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
-/// The most that a character and what stands around it take: entities, and spaces of no width.
-pub(super) fn most(text: &str, styles: &[Style]) -> usize {
-    let in_quote = styles.iter().any(|style| matches!(style, Style::Quote(_)));
-    let of = |c: char| match c {
-        '<' | '>' => 4,
-        '&' => 5,
-        '*' | '_' | '~' | '`' => 3,
-        // The name of an emoji.
-        ':' => 2,
-        // Marks end before it, and begin behind it.
-        '\n' => 1 + usize::from(in_quote) * 2 + 4 * styles.iter().filter(|style| is_mark(style)).count(),
-        c => c.len_utf16(),
-    };
-    text.chars().map(of).sum()
-}
-
-/// The most that the marks of a style take.
-pub(super) fn marks(style: &Style) -> usize {
-    match style {
-        Style::Quote(_) => 2,
-        Style::Block(_) => 8,
-        Style::Link(_, url) => length(&address(url)) + 3,
-        _ => 4,
-    }
-}
-
-/// The same as plain text: blocks of code within fences, addresses behind their labels.
-pub(super) fn plain(flow: &Flow) -> String {
-    let mut plain = String::new();
-    let mut open: &[Style] = &[];
-    for run in &flow.runs {
-        let kept = shared(open, &run.styles);
-        open[kept..].iter().rev().for_each(|style| plain_end(style, &mut plain));
-        run.styles[kept..].iter().for_each(|style| plain_begin(style, &mut plain));
-        plain.push_str(&run.text);
-        open = &run.styles;
-    }
-    open.iter().rev().for_each(|style| plain_end(style, &mut plain));
-    plain
-}
-
-fn plain_begin(style: &Style, plain: &mut String) {
-    if matches!(style, Style::Block(_)) {
-        if !plain.is_empty() && !plain.ends_with('\n') {
-            plain.push('\n');
-        }
-        plain.push_str("```\n");
-    }
-}
-
-fn plain_end(style: &Style, plain: &mut String) {
-    match style {
-        Style::Block(_) => plain.push_str("\n```"),
-        Style::Link(_, url) if !plain.ends_with(url.as_str()) => {
-            plain.extend([" (", url, ")"]);
-        }
-        _ => {}
-    }
 }

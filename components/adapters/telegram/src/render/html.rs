@@ -1,12 +1,49 @@
-//! A flow as Telegram's HTML, and as plain text.
+//! Telegram's HTML (Bot API, "HTML style").
 
-use super::flow::{Flow, Style};
+use openpact_text::Unit;
+use openpact_text::flow::{Form, Run, Style, shared};
 
-/// Telegram's HTML (Bot API, "HTML style"). Every tag is closed.
-pub(super) fn html(flow: &Flow) -> String {
+/// The form of a message. Lengths are in UTF-16 code units.
+#[derive(Debug, Default)]
+pub(super) struct Html;
+
+impl Form for Html {
+    const LINK: usize = 1_039;
+    /// Telegram drops entities past it.
+    const STYLES: usize = 100;
+    const LANGUAGES: bool = true;
+    const ADDRESSES: bool = false;
+
+    /// Quotes do not nest, code holds nothing and stands in a quote at most, and nothing is twice.
+    fn nested(styles: &[Style]) -> Vec<Style> {
+        let mut nested: Vec<Style> = vec![];
+        let code = styles.iter().rfind(|style| style.is_code());
+        for style in styles {
+            let again = nested.iter().any(|other| other.is_like(style));
+            let hidden = code.is_some_and(|code| !style.is_quote() && style != code);
+            if !again && !hidden {
+                nested.push(style.clone());
+            }
+        }
+        // A quote is outermost, whatever it began in.
+        nested.sort_by_key(|style| !style.is_quote());
+        nested
+    }
+
+    fn length(text: &str, _styles: &[Style]) -> usize {
+        text.chars().map(|c| escape(c).map_or(c.len_utf16(), str::len)).sum()
+    }
+
+    fn marks(style: &Style) -> usize {
+        Unit::Utf16.length(&open_tag(style)) + close_tag(style).len()
+    }
+}
+
+/// HTML. Every tag is closed.
+pub(super) fn html(runs: &[Run]) -> String {
     let mut html = String::new();
     let mut open: &[Style] = &[];
-    for run in &flow.runs {
+    for run in runs {
         let kept = shared(open, &run.styles);
         open[kept..].iter().rev().for_each(|style| html.push_str(close_tag(style)));
         run.styles[kept..].iter().for_each(|style| html.push_str(&open_tag(style)));
@@ -17,17 +54,12 @@ pub(super) fn html(flow: &Flow) -> String {
     html
 }
 
-/// How many styles of two texts that follow each other are the same, and stay open.
-pub(super) fn shared(before: &[Style], after: &[Style]) -> usize {
-    before.iter().zip(after).take_while(|(a, b)| a == b).count()
-}
-
 /// The tags that begin a style.
-pub(super) fn open_tag(style: &Style) -> String {
+fn open_tag(style: &Style) -> String {
     match style {
-        Style::Quote { expandable: true, .. } => "<blockquote expandable>".to_owned(),
+        Style::Quote { folded: true, .. } => "<blockquote expandable>".to_owned(),
         Style::Quote { .. } => "<blockquote>".to_owned(),
-        Style::Notice => "<u>".to_owned(),
+        Style::Underline => "<u>".to_owned(),
         Style::Link { url, .. } => {
             let mut tag = "<a href=\"".to_owned();
             url.chars().for_each(|c| push_escaped(c, &mut tag));
@@ -43,10 +75,10 @@ pub(super) fn open_tag(style: &Style) -> String {
 }
 
 /// The tags that end a style.
-pub(super) fn close_tag(style: &Style) -> &'static str {
+fn close_tag(style: &Style) -> &'static str {
     match style {
         Style::Quote { .. } => "</blockquote>",
-        Style::Notice => "</u>",
+        Style::Underline => "</u>",
         Style::Link { .. } => "</a>",
         Style::Bold => "</b>",
         Style::Italic => "</i>",
@@ -65,60 +97,12 @@ fn push_escaped(c: char, html: &mut String) {
 }
 
 /// What stands for a character that HTML uses itself.
-pub(super) fn escape(c: char) -> Option<&'static str> {
+fn escape(c: char) -> Option<&'static str> {
     match c {
         '<' => Some("&lt;"),
         '>' => Some("&gt;"),
         '&' => Some("&amp;"),
         '"' => Some("&quot;"),
         _ => None,
-    }
-}
-
-/// The length of a text as HTML, in UTF-16 code units.
-pub(super) fn length(text: &str) -> usize {
-    text.chars().map(|c| escape(c).map_or(c.len_utf16(), str::len)).sum()
-}
-
-/// The same as plain text: blocks of code within fences, addresses behind their labels.
-pub(super) fn plain(flow: &Flow) -> String {
-    let mut plain = String::new();
-    let mut open: &[Style] = &[];
-    for run in &flow.runs {
-        let kept = shared(open, &run.styles);
-        open[kept..].iter().rev().for_each(|style| plain_end(style, &mut plain));
-        run.styles[kept..].iter().for_each(|style| plain_begin(style, &mut plain));
-        plain.push_str(&run.text);
-        open = &run.styles;
-    }
-    open.iter().rev().for_each(|style| plain_end(style, &mut plain));
-    plain
-}
-
-fn plain_begin(style: &Style, plain: &mut String) {
-    if let Style::Block { language, .. } = style {
-        if !plain.is_empty() && !plain.ends_with('\n') {
-            plain.push('\n');
-        }
-        plain.push_str("```");
-        plain.push_str(language);
-        plain.push('\n');
-    }
-}
-
-fn plain_end(style: &Style, plain: &mut String) {
-    match style {
-        Style::Block { .. } => {
-            if !plain.ends_with('\n') {
-                plain.push('\n');
-            }
-            plain.push_str("```");
-        }
-        Style::Link { url, .. } if !plain.ends_with(url.as_str()) => {
-            plain.push_str(" (");
-            plain.push_str(url);
-            plain.push(')');
-        }
-        _ => {}
     }
 }

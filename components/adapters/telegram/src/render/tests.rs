@@ -1,6 +1,6 @@
 //! Messages, rendered.
 
-use openpact_sdk::adapter::{ButtonStyle, Stage};
+use openpact_sdk::adapter::{ButtonStyle, Detail, Stage};
 use proptest::prelude::*;
 
 use super::*;
@@ -222,7 +222,7 @@ proptest! {
     fn parts_joined_are_the_text_and_each_is_within_the_limits(text in markdown()) {
         let mut flow = Flow::default();
         markdown::write(&text, &mut flow);
-        let whole: String = flow.text().split_whitespace().collect();
+        let whole: String = openpact_text::flow::text(flow.runs()).split_whitespace().collect();
         let parts = rendered(vec![Piece::Markdown(text.clone())]);
         prop_assert_eq!(check_parts(&parts).map_err(TestCaseError::fail)?, whole);
         prop_assert_eq!(rendered(vec![Piece::Markdown(text)]), parts, "the same message gives the same parts");

@@ -7,7 +7,7 @@ use super::*;
 const LIMIT: usize = 2_000;
 
 fn parts(text: &str) -> Vec<String> {
-    split(text, LIMIT)
+    split(text, LIMIT, Unit::Characters)
 }
 
 fn count(text: &str) -> usize {

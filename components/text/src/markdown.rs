@@ -1,16 +1,16 @@
 //! Markdown (CommonMark, tables, strikethrough) as a flow.
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, TextMergeStream};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, TextMergeStream};
 
-use super::flow::{Flow, Style};
-use super::{signless, written};
+use crate::flow::{Flow, Form, Style};
+use crate::sign::signless;
+use crate::table::Table;
 
-/// The longest address of a link, in UTF-16 code units as it is written: it cannot be cut, and leaves room for its label.
-/// A longer one is written out.
-const URL: usize = 1_024;
+/// The longest name of a language in characters.
+const LANGUAGE: usize = 32;
 
-/// Writes Markdown.
-pub(super) fn write(markdown: &str, flow: &mut Flow) {
+/// Writes Markdown. What it cannot be in this form it is as text; no text of it has the sign of a notice.
+pub fn write<F: Form>(markdown: &str, flow: &mut Flow<F>) {
     let parser = Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
     let mut writer = Writer { flow, lists: vec![], links: vec![], table: None, block: None };
     for event in TextMergeStream::new(parser) {
@@ -26,18 +26,22 @@ struct Link {
     label: String,
 }
 
-struct Writer<'a> {
-    flow: &'a mut Flow,
+/// A block of code that is being read.
+struct Block {
+    language: String,
+    code: String,
+}
+
+struct Writer<'a, F> {
+    flow: &'a mut Flow<F>,
     /// The next number of each list that we are in; `None` for bullets.
     lists: Vec<Option<u64>>,
     links: Vec<Link>,
-    /// The code of the block that we are in.
-    block: Option<String>,
-    /// The cells of the table that we are in.
-    table: Option<Vec<Vec<String>>>,
+    block: Option<Block>,
+    table: Option<Table>,
 }
 
-impl Writer<'_> {
+impl<F: Form> Writer<'_, F> {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => self.start(tag),
@@ -59,8 +63,10 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        if let Some(text) = self.aside(text) {
-            self.prose(&text);
+        match self.aside(text) {
+            Some(text) if F::ADDRESSES => self.prose(&text),
+            Some(text) => self.flow.push(&text),
+            None => {}
         }
     }
 
@@ -76,11 +82,11 @@ impl Writer<'_> {
     fn aside(&mut self, text: &str) -> Option<String> {
         let text = signless(text);
         if let Some(block) = &mut self.block {
-            block.push_str(&text);
+            block.code.push_str(&text);
             return None;
         }
-        if let Some(cell) = self.table.as_mut().and_then(|rows| rows.last_mut()?.last_mut()) {
-            cell.push_str(&text.replace('\n', " "));
+        if let Some(table) = &mut self.table {
+            table.push(&text);
             return None;
         }
         let Some(link) = self.links.last_mut() else { return Some(text) };
@@ -89,17 +95,16 @@ impl Writer<'_> {
         None
     }
 
-    /// Text with its bare addresses as links: Slack is told to look for none itself, because it would find people and
-    /// channels too.
+    /// Text with its bare addresses as links.
     fn prose(&mut self, text: &str) {
         let mut rest = text;
         while let Some(start) = next_address(rest) {
             let (before, from) = rest.split_at(start);
             let (url, behind) = from.split_at(address_end(from));
             self.flow.push(before);
-            if is_written(url) {
+            if is_link::<F>(url) {
                 let number = self.flow.number();
-                self.flow.within(Style::Link(number, url.to_owned()), |flow| flow.push(url));
+                self.flow.within(Style::Link { number, url: url.to_owned() }, |flow| flow.push(url));
             } else {
                 self.flow.push(url);
             }
@@ -110,7 +115,7 @@ impl Writer<'_> {
 
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
-            Tag::Paragraph | Tag::HtmlBlock => self.flow.gap(if self.lists.is_empty() { 2 } else { 1 }),
+            Tag::Paragraph | Tag::HtmlBlock => self.flow.gap(self.distance()),
             Tag::Heading { .. } => {
                 self.flow.gap(2);
                 self.flow.begin(Style::Bold);
@@ -118,11 +123,14 @@ impl Writer<'_> {
             Tag::BlockQuote(_) => {
                 self.flow.gap(2);
                 let number = self.flow.number();
-                self.flow.begin(Style::Quote(number));
+                self.flow.begin(Style::Quote { number, folded: false });
             }
-            Tag::CodeBlock(_) => self.block(),
+            Tag::CodeBlock(kind) => {
+                self.flow.gap(2);
+                self.block = Some(Block { language: language(&kind), code: String::new() });
+            }
             Tag::List(first) => {
-                self.flow.gap(if self.lists.is_empty() { 2 } else { 1 });
+                self.flow.gap(self.distance());
                 self.lists.push(first);
             }
             Tag::Item => self.item(),
@@ -130,30 +138,19 @@ impl Writer<'_> {
             Tag::Strong => self.flow.begin(Style::Bold),
             Tag::Strikethrough => self.flow.begin(Style::Strikethrough),
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.link(&dest_url),
-            Tag::Table(_) => self.table = Some(vec![]),
-            Tag::TableHead | Tag::TableRow => {
-                if let Some(rows) = &mut self.table {
-                    rows.push(vec![]);
-                }
-            }
-            Tag::TableCell => {
-                if let Some(row) = self.table.as_mut().and_then(|rows| rows.last_mut()) {
-                    row.push(String::new());
-                }
-            }
+            Tag::Table(_) => self.table = Some(Table::default()),
+            Tag::TableHead | Tag::TableRow => self.table.iter_mut().for_each(Table::row),
+            Tag::TableCell => self.table.iter_mut().for_each(Table::cell),
             _ => {}
         }
     }
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
-            TagEnd::Paragraph | TagEnd::HtmlBlock => {
-                self.flow.gap(if self.lists.is_empty() { 2 } else { 1 });
-            }
+            TagEnd::Paragraph | TagEnd::HtmlBlock => self.flow.gap(self.distance()),
             TagEnd::CodeBlock => {
-                let code = self.block.take().unwrap_or_default();
-                self.flow.push(code.strip_suffix('\n').unwrap_or(&code));
-                self.flow.end();
+                let Some(Block { language, code }) = self.block.take() else { return };
+                self.flow.block(&language, code.strip_suffix('\n').unwrap_or(&code));
                 self.flow.gap(2);
             }
             TagEnd::Heading(_) | TagEnd::BlockQuote(_) => {
@@ -162,21 +159,24 @@ impl Writer<'_> {
             }
             TagEnd::List(_) => {
                 self.lists.pop();
-                self.flow.gap(if self.lists.is_empty() { 2 } else { 1 });
+                self.flow.gap(self.distance());
             }
             TagEnd::Item => self.flow.gap(1),
             TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => self.flow.end(),
             TagEnd::Link | TagEnd::Image => self.end_link(),
-            TagEnd::Table => self.end_table(),
+            TagEnd::Table => {
+                let Some(table) = self.table.take() else { return };
+                self.flow.gap(2);
+                self.flow.block("", &table.text());
+                self.flow.gap(2);
+            }
             _ => {}
         }
     }
 
-    fn block(&mut self) {
-        self.flow.gap(2);
-        let number = self.flow.number();
-        self.flow.begin(Style::Block(number));
-        self.block = Some(String::new());
+    /// The line breaks around a paragraph: a list stands close.
+    fn distance(&self) -> usize {
+        if self.lists.is_empty() { 2 } else { 1 }
     }
 
     fn item(&mut self) {
@@ -195,10 +195,10 @@ impl Writer<'_> {
 
     fn link(&mut self, url: &str) {
         let url = signless(url);
-        let styled = is_written(&url);
+        let styled = is_link::<F>(&url);
         if styled {
             let number = self.flow.number();
-            self.flow.begin(Style::Link(number, url.clone()));
+            self.flow.begin(Style::Link { number, url: url.clone() });
         }
         self.links.push(Link { url, styled, label: String::new() });
     }
@@ -219,42 +219,23 @@ impl Writer<'_> {
             outer.label.push_str(&link.label);
         }
     }
-
-    /// mrkdwn has no tables: columns that stand below each other.
-    fn end_table(&mut self) {
-        let Some(rows) = self.table.take() else { return };
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.trim().chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<_> = (0..columns).map(width).collect();
-        let mut lines = vec![];
-        for (index, row) in rows.iter().enumerate() {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{:width$}", cell.trim()));
-            lines.push(cells.collect::<Vec<_>>().join(" | ").trim_end().to_owned());
-            if index == 0 {
-                let rules: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
-                lines.push(rules.join("-+-"));
-            }
-        }
-        self.flow.gap(2);
-        let number = self.flow.number();
-        let text = lines.join("\n");
-        self.flow.within(Style::Block(number), |flow| flow.push(&text));
-        self.flow.gap(2);
-    }
 }
 
-/// Whether this becomes a link. Others may do things in Slack itself.
-fn is_written(url: &str) -> bool {
+fn language(kind: &CodeBlockKind<'_>) -> String {
+    let info = match kind {
+        CodeBlockKind::Fenced(info) => info,
+        CodeBlockKind::Indented => &CowStr::Borrowed(""),
+    };
+    let name = info.split(|c: char| c.is_whitespace() || c == ',').next().unwrap_or_default();
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "+#_.-".contains(*c)).take(LANGUAGE).collect()
+}
+
+/// Whether this becomes a link. Others may do things in the platform's own program: `tg://user?id=1` calls a person.
+fn is_link<F: Form>(url: &str) -> bool {
     let lower = url.to_ascii_lowercase();
     let known = lower.starts_with("https://") || lower.starts_with("http://");
     known
-        && written::marks(&Style::Link(0, url.to_owned())) <= URL
+        && F::marks(&Style::Link { number: 0, url: url.to_owned() }) <= F::LINK
         && !url.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
@@ -282,3 +263,6 @@ fn address_end(text: &str) -> usize {
         address = trimmed;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,22 @@
-//! Cutting Markdown into parts that fit.
+//! Cutting Markdown that stays Markdown into parts that fit.
 //!
 //! A cut is between paragraphs, else between lines, else between words; never within what a person sees as one
 //! character, within a link, a mention or code in a line. A block of code that is cut is closed and opened again with its
-//! language. Lengths are in characters (Unicode scalar values), as Discord counts them.
+//! language. A block of code is what Discord takes for one: what stands between two runs of three backticks or more.
 
-use unicode_segmentation::UnicodeSegmentation as _;
+use crate::Unit;
+use crate::character;
+use crate::cut::{Place, Places};
 
-/// The longest link, mention or code in a line that is kept whole.
-const WHOLE: usize = 1_500;
-/// The longest run of backticks that is kept whole.
-const RUN: usize = 1_000;
-/// The most characters of what is never cut. Scripts and emoji stay far below it.
-const GRAPHEME: usize = 64;
-/// How many bytes are looked at for one such character.
-const WINDOW: usize = 1_024;
-/// The longest name of a language.
+/// The longest name of a language in bytes.
 const LANGUAGE: usize = 32;
 /// What closes a block of code.
 const CLOSING: &str = "\n```";
-
-/// How good a place is to cut behind an atom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// Within a word, or where a block of code would be left empty.
-    Character,
-    Word,
-    Line,
-    Paragraph,
-}
 
 /// What is never cut.
 #[derive(Debug)]
 struct Atom<'a> {
     text: &'a str,
-    /// In characters.
     length: usize,
     /// Whether it opens or closes a block of code.
     is_fence: bool,
@@ -56,9 +39,13 @@ impl Fences {
     }
 }
 
-/// The parts, in order. Only white space at the places where it was cut is left out.
-pub(super) fn split(text: &str, limit: usize) -> Vec<String> {
-    let atoms = atoms(text);
+/// The parts of at most `limit`, which is 64 or more, in order. Only white space at the places where it was cut is left
+/// out.
+///
+/// A link, a mention or code in a line is kept whole up to three quarters of a part, a run of backticks up to half of
+/// one.
+pub fn split(text: &str, limit: usize, unit: Unit) -> Vec<String> {
+    let atoms = atoms(text, limit, unit);
     let mut parts = vec![];
     let (mut start, mut open) = (0, None);
     while start < atoms.len() {
@@ -68,10 +55,10 @@ pub(super) fn split(text: &str, limit: usize) -> Vec<String> {
             continue;
         }
         let prefix = open.as_ref().map(|language| format!("```{language}\n")).unwrap_or_default();
-        let end = cut(&atoms, start, limit - prefix.chars().count(), open.is_some());
+        let end = cut(&atoms, start, limit.saturating_sub(prefix.len()), open.is_some());
         let body: String = atoms[start..end].iter().map(|atom| atom.text).collect();
         let was_open = open.is_some();
-        open = after(open, &body);
+        open = after(open, &body, LANGUAGE.min(limit / 4));
         let shown = if open.is_some() { body.strip_suffix('\n').unwrap_or(&body) } else { body.trim_end() };
         let suffix = if open.is_some() { CLOSING } else { "" };
         if was_open || !shown.trim().is_empty() {
@@ -85,7 +72,8 @@ pub(super) fn split(text: &str, limit: usize) -> Vec<String> {
 /// The atom before which the part that begins at `start` ends. `is_open` says whether it begins in a block of code.
 fn cut(atoms: &[Atom<'_>], start: usize, limit: usize, is_open: bool) -> usize {
     let (mut length, mut fences) = (0, Fences { is_open, run: 0 });
-    let mut places: [Option<(usize, usize)>; 4] = [None; 4];
+    let mut places = Places::default();
+    let mut whole = false;
     for (index, atom) in atoms.iter().enumerate().skip(start) {
         length += atom.length;
         if index > start && length > limit {
@@ -95,21 +83,15 @@ fn cut(atoms: &[Atom<'_>], start: usize, limit: usize, is_open: bool) -> usize {
         // An end that leaves no room to close a block of code is none.
         let closing = if fences.is_open { CLOSING.len() } else { 0 };
         if length + closing <= limit {
-            let place = place(atoms, start, index, fences.is_open);
-            places[place as usize] = Some((index + 1, length));
+            places.note(place(atoms, start, index, fences.is_open), index + 1, length);
+            whole = index + 1 == atoms.len();
         }
     }
-    let is_end = |place: &Option<(usize, usize)>| place.is_some_and(|(index, _)| index == atoms.len());
-    if places.iter().any(is_end) { atoms.len() } else { best(&places, limit).unwrap_or(atoms.len()) }
+    if whole { atoms.len() } else { best(&places, limit).unwrap_or(atoms.len()) }
 }
 
-/// The best of the places that a part could end at. One that would leave most of the part empty is worse than a lesser
-/// one behind it.
-fn best(places: &[Option<(usize, usize)>; 4], limit: usize) -> Option<usize> {
-    let order = [Place::Paragraph, Place::Line, Place::Word, Place::Character];
-    let enough = |place: &Place| places[*place as usize].filter(|(_, length)| *length >= limit / 3);
-    let best = order[..3].iter().find_map(enough);
-    best.or_else(|| order.iter().find_map(|place| places[*place as usize])).map(|(index, _)| index)
+fn best(places: &Places, limit: usize) -> Option<usize> {
+    places.best(limit).map(|(end, _)| end)
 }
 
 /// How good it is to cut behind this atom, in a part that begins at `start`; `is_code` says whether that is within a block
@@ -118,7 +100,11 @@ fn place(atoms: &[Atom<'_>], start: usize, index: usize, is_code: bool) -> Place
     let Some(next) = atoms.get(index + 1) else { return Place::Paragraph };
     let (atom, before) = (&atoms[index], &atoms[start..index]);
     if atom.text != "\n" {
-        return if is_space(atom) && !is_space(next) { Place::Word } else { Place::Character };
+        return if character::is_space(atom.text) && !character::is_space(next.text) {
+            Place::Word
+        } else {
+            Place::Character
+        };
     }
     // The first line of a block, and the last: one of the two blocks would be empty.
     if is_code && (next.is_fence || is_first_line(before)) {
@@ -135,28 +121,24 @@ fn is_first_line(before: &[Atom<'_>]) -> bool {
     line.last().is_some_and(|atom| atom.is_fence)
 }
 
-fn is_space(atom: &Atom<'_>) -> bool {
-    atom.text.chars().all(char::is_whitespace)
-}
-
 /// The block of code that is open behind a text, by its language.
-fn after(mut open: Option<String>, text: &str) -> Option<String> {
+fn after(mut open: Option<String>, text: &str, most: usize) -> Option<String> {
     let mut rest = text;
     while let Some(at) = rest.find("```") {
         let run = ticks(&rest[at..]);
         rest = &rest[at + run..];
         open = match open {
             Some(_) => None,
-            None => Some(language(rest)),
+            None => Some(language(rest, most)),
         };
     }
     open
 }
 
 /// The language that is named behind an opening.
-fn language(text: &str) -> String {
+fn language(text: &str, most: usize) -> String {
     let line = text.split('\n').next().unwrap_or_default();
-    let is_name = line.len() <= LANGUAGE
+    let is_name = line.len() <= most
         && line.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-' | '.' | '#'));
     if is_name { line.to_owned() } else { String::new() }
 }
@@ -165,52 +147,51 @@ fn ticks(text: &str) -> usize {
     text.bytes().take_while(|byte| *byte == b'`').count()
 }
 
-fn atoms(text: &str) -> Vec<Atom<'_>> {
+fn atoms(text: &str, limit: usize, unit: Unit) -> Vec<Atom<'_>> {
     let mut atoms = vec![];
     let (mut rest, mut fences) = (text, Fences::default());
     while !rest.is_empty() {
-        let run = ticks(rest).min(RUN);
+        let run = ticks(rest).min(limit / 2);
         let is_fence = run >= 3;
         let length = if is_fence {
             run
         } else if fences.is_open {
-            character(rest)
+            character::first(rest)
         } else {
-            whole(rest, atoms.last()).unwrap_or_else(|| character(rest))
+            whole(window(rest, limit / 4 * 3, unit), atoms.last()).unwrap_or_else(|| character::first(rest))
         };
         let (first, behind) = rest.split_at(length);
         fences.read(first);
-        atoms.push(Atom { text: first, length: first.chars().count(), is_fence });
+        atoms.push(Atom { text: first, length: unit.length(first), is_fence });
         rest = behind;
     }
     atoms
 }
 
-/// The bytes of what a person sees as one character; one that is piled up without end is cut within.
-fn character(text: &str) -> usize {
-    let window = &text[..text.floor_char_boundary(WINDOW.min(text.len()))];
-    let grapheme = window.graphemes(true).next().unwrap_or(window);
-    // Two bytes to one line break would be no place to cut.
-    if grapheme.chars().nth(GRAPHEME).is_some() || grapheme == "\r\n" {
-        return text.chars().next().map_or(0, char::len_utf8);
+/// The line that a text begins with, as far as it is kept whole.
+fn window(text: &str, most: usize, unit: Unit) -> &str {
+    // Only what can begin such a thing is worth the measuring.
+    if !text.starts_with(['`', '<', '[', '\\', 'h']) {
+        return "";
     }
-    grapheme.len()
+    let mut left = most;
+    let mut fits = |c: char| {
+        let rest = left.checked_sub(unit.length(c.encode_utf8(&mut [0; 4])));
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let end = text.find(|c: char| c == '\n' || !fits(c)).unwrap_or(text.len());
+    &text[..end]
 }
 
 /// The bytes of what is kept whole here.
 fn whole(text: &str, before: Option<&Atom<'_>>) -> Option<usize> {
-    let first = text.as_bytes().first()?;
-    if !matches!(first, b'`' | b'<' | b'[' | b'\\' | b'h') {
-        return None;
-    }
-    let window = &text[..text.char_indices().nth(WHOLE).map_or(text.len(), |(index, _)| index)];
-    let window = window.split('\n').next().unwrap_or_default();
-    match first {
-        b'`' => inline_code(window),
-        b'<' => angle(window),
-        b'[' => link(window),
-        b'\\' => window.chars().nth(1).map(|c| 1 + c.len_utf8()),
-        b'h' if before.is_none_or(|atom| !ends_word(atom)) => address(window),
+    match text.as_bytes().first()? {
+        b'`' => inline_code(text),
+        b'<' => angle(text),
+        b'[' => link(text),
+        b'\\' => text.chars().nth(1).map(|c| 1 + c.len_utf8()),
+        b'h' if before.is_none_or(|atom| !ends_word(atom)) => address(text),
         _ => None,
     }
 }
