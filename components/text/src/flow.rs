@@ -167,7 +167,10 @@ impl<F: Form> Flow<F> {
         let styles = F::nested(&self.styles);
         let gap = mem::take(&mut self.gap);
         if let Some(last) = self.runs.last() {
-            let there = last.text.len() - last.text.trim_end_matches('\n').len();
+            // Those at the end of a block of code are within it.
+            let is_block = last.styles.iter().any(Style::is_block);
+            let text = if is_block { "" } else { last.text.as_str() };
+            let there = text.len() - text.trim_end_matches('\n').len();
             // The lines between belong to a quote that goes on.
             let shared = last.styles.iter().zip(&styles).take_while(|(a, b)| a == b && a.is_quote());
             let shared = shared.map(|(style, _)| style.clone()).collect();

@@ -2,7 +2,7 @@
 
 use crate::flow::{Run, Style, shared};
 
-/// Plain text. Every fence in it is one that this opens or closes.
+/// Plain text. Each block of code begins and ends with a fence that is not in it.
 pub fn plain(runs: &[Run]) -> String {
     let mut plain = String::new();
     let mut open: &[Style] = &[];

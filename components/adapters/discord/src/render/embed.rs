@@ -91,7 +91,7 @@ pub(super) fn tool_call(call: &ToolCall) -> Embed {
 
 /// As much of a text as is shown, so that it cannot end the block that it stands in.
 fn shown(text: &str) -> String {
-    let text = signless(text).replace("```", "`\u{200b}`\u{200b}`");
+    let text = signless(text).replace("``", "`\u{200b}`");
     let text = cut(text.trim_matches('\n'), SHOWN);
     if text.trim().is_empty() { String::new() } else { text }
 }

@@ -1,5 +1,7 @@
 //! Messages, rendered.
 
+mod examples;
+
 use openpact_sdk::adapter::{Detail, Stage};
 use openpact_text::sign::SIGNS;
 use proptest::prelude::*;

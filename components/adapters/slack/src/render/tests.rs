@@ -1,5 +1,7 @@
 //! Messages, rendered.
 
+mod examples;
+
 use openpact_sdk::adapter::{Detail, Stage};
 use proptest::prelude::*;
 
@@ -230,7 +232,9 @@ fn check_parts(parts: &[Part]) -> Result<(), TestCaseError> {
         prop_assert!((1..=MAX_BLOCKS).contains(&body.blocks.len()));
         prop_assert!(UNIT.length(&body.text) <= 20_000);
         let texts = texts(part);
-        prop_assert!(texts.iter().map(|text| UNIT.length(text) - 2).sum::<usize>() <= WANTED + 200);
+        prop_assert!(
+            texts.iter().map(|text| UNIT.length(text).saturating_sub(2)).sum::<usize>() <= WANTED + 200
+        );
         for text in texts {
             prop_assert!(UNIT.length(&text) <= SECTION + 2, "{} in {text:?}", UNIT.length(&text));
             prop_assert!(text.matches("```").count() % 2 == 0, "{text:?}");

@@ -1,5 +1,7 @@
 //! Messages, rendered.
 
+mod examples;
+
 use openpact_sdk::adapter::{ButtonStyle, Detail, Stage};
 use proptest::prelude::*;
 
@@ -158,20 +160,64 @@ fn well_formed(html: &str) -> Result<String, String> {
         }
         let (tag, after) =
             rest.strip_prefix('<').and_then(|tag| tag.split_once('>')).ok_or("a tag without an end")?;
-        let name = tag.split(' ').next().unwrap_or_default();
-        if let Some(name) = name.strip_prefix('/') {
+        if let Some(name) = tag.strip_prefix('/') {
             if open.pop() != Some(name) {
                 return Err(format!("</{name}> closes nothing"));
             }
-        } else if ["b", "i", "s", "u", "a", "code", "pre", "blockquote"].contains(&name) {
-            open.push(name);
         } else {
-            return Err(format!("<{name}>"));
+            let (name, attribute) = tag.split_once(' ').unwrap_or((tag, ""));
+            if !may_open(name, attribute, &open) {
+                return Err(format!("<{tag}> within {open:?}"));
+            }
+            open.push(name);
         }
         rest = after;
     }
     text += rest;
     if open.is_empty() { Ok(text) } else { Err(format!("{open:?} is open")) }
+}
+
+/// Whether Telegram takes a tag here (Bot API, "HTML style").
+fn may_open(name: &str, attribute: &str, open: &[&str]) -> bool {
+    let in_code = open.contains(&"code") || open.contains(&"pre");
+    let quoted = |prefix: &str| attribute.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('"'));
+    match name {
+        "b" | "i" | "s" | "u" => attribute.is_empty() && !in_code && !open.contains(&name),
+        "blockquote" => ["", "expandable"].contains(&attribute) && open.is_empty(),
+        "a" => {
+            let url = quoted("href=\"").filter(|url| url.to_lowercase().starts_with("http"));
+            !in_code && !open.contains(&"a") && url.is_some_and(|url| !url.contains('"'))
+        }
+        "pre" => attribute.is_empty() && open.iter().all(|tag| *tag == "blockquote"),
+        "code" if attribute.is_empty() => !in_code,
+        "code" => {
+            let language = quoted("class=\"language-");
+            open.last() == Some(&"pre")
+                && language.is_some_and(|name| !name.is_empty() && !name.contains('"'))
+        }
+        _ => false,
+    }
+}
+
+/// Whether every block of code of a plain text ends, read as CommonMark reads fences.
+fn fences_balance(html: &str, plain: &str) -> bool {
+    let outside = html.split("<pre>").map(|text| text.rsplit("</pre>").next().unwrap_or_default());
+    // Prose may hold what looks like a fence.
+    if outside.collect::<String>().contains(['`', '~']) {
+        return true;
+    }
+    let mut open: Option<&str> = None;
+    for line in plain.lines() {
+        let line = line.trim();
+        let rest = line.trim_start_matches(['`', '~']);
+        let fence = &line[..line.len() - rest.len()];
+        open = match open {
+            Some(fence) if line.starts_with(fence) && rest.is_empty() => None,
+            None if fence.len() >= 3 && !rest.contains('`') => Some(fence),
+            open => open,
+        };
+    }
+    open.is_none()
 }
 
 fn check_parts(parts: &[Part]) -> Result<String, String> {
@@ -182,7 +228,7 @@ fn check_parts(parts: &[Part]) -> Result<String, String> {
         if units(&html) > MESSAGE_LENGTH || units(&part.plain) > MESSAGE_LENGTH || text.trim().is_empty() {
             return Err(format!("{} units, {} as plain text: {html}", units(&html), units(&part.plain)));
         }
-        if !part.plain.lines().filter(|line| line.starts_with("```")).count().is_multiple_of(2) {
+        if !fences_balance(&html, &part.plain) {
             return Err(format!("fences in {}", part.plain));
         }
         all += &text;
