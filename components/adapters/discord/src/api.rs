@@ -49,6 +49,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// Its path behind the address of the API, part by part.
     pub(crate) path: Vec<String>,
+    /// What stands behind the path.
+    pub(crate) query: Vec<(&'static str, String)>,
     /// What goes along.
     pub(crate) content: Content,
     /// Whether the token goes along. Where the path holds a token of its own, it does not.
@@ -61,7 +63,13 @@ impl Call {
     /// A call without a body, with the token.
     pub(crate) fn new(method: Method, path: &[&str]) -> Self {
         let path = path.iter().map(|part| (*part).to_owned()).collect();
-        Self { method, path, content: Content::Nothing, authorized: true, timeout: TIMEOUT }
+        Self { method, path, query: vec![], content: Content::Nothing, authorized: true, timeout: TIMEOUT }
+    }
+
+    /// With one value more behind its path.
+    pub(crate) fn query(mut self, key: &'static str, value: String) -> Self {
+        self.query.push((key, value));
+        self
     }
 
     /// With this value as its body.
@@ -141,6 +149,9 @@ impl Api {
             .map_err(|()| "the address of the API has no path".to_owned())?
             .pop_if_empty()
             .extend(&call.path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
         let request = self.client.request(call.method.clone(), url);
         let request = request.header(USER_AGENT, HeaderValue::from_static(AGENT)).timeout(call.timeout);
         let request = if call.authorized {

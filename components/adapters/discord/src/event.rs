@@ -22,7 +22,7 @@ pub(crate) use place::Places;
 pub(crate) use raw::{Unreadable, number};
 
 /// The first millisecond of Discord's ids (API Reference, "Snowflakes").
-const EPOCH: u64 = 1_420_070_400_000;
+pub(crate) const EPOCH: u64 = 1_420_070_400_000;
 
 /// For whom events are read.
 #[derive(Debug, Clone, Copy)]

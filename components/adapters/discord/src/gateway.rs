@@ -7,6 +7,7 @@
 mod close;
 mod session;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use openpact_sdk::adapter::AdapterError;
@@ -14,6 +15,8 @@ use openpact_sdk::adapter::inbox::Account;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use serenity::model::gateway::GatewayIntents;
+
+use crate::event::number;
 
 pub(crate) use session::Session;
 
@@ -36,8 +39,8 @@ pub(crate) const INTENTS: GatewayIntents = GatewayIntents::GUILDS
 pub(crate) enum Act {
     /// Send this text.
     Send(String),
-    /// The session is there, begun or resumed.
-    Connected,
+    /// The session is there: resumed, or begun with these servers, each of which tells its channels next.
+    Connected(Option<BTreeSet<u64>>),
     /// Something happened. [`Machine::took`] is to be called when it is done with.
     Dispatch(Dispatch),
 }
@@ -259,7 +262,7 @@ impl Machine {
         let why = if is_resumable {
             "the gateway could not resume the session now"
         } else {
-            "the gateway has ended the session: what was said in between is not received"
+            "the gateway has ended the session: what was said in between is asked for"
         };
         End::Again { why: why.to_owned(), wait }
     }
@@ -270,7 +273,7 @@ impl Machine {
             "READY" => {
                 self.session = Some(ready(&dispatch)?);
                 self.phase = Phase::Live;
-                return Ok(vec![Act::Connected]);
+                return Ok(vec![Act::Connected(Some(servers(&dispatch.data)))]);
             }
             _ if self.session.is_none() => {
                 return Err(End::again("the gateway sent an event before the session was there"));
@@ -278,7 +281,7 @@ impl Machine {
             // What was missed comes before the word that the session is resumed.
             _ if self.phase == Phase::Resuming => {
                 self.phase = Phase::Live;
-                acts.push(Act::Connected);
+                acts.push(Act::Connected(None));
             }
             _ => {}
         }
@@ -303,6 +306,12 @@ fn ready(dispatch: &Dispatch) -> Result<Session, End> {
         let why = "the gateway's READY names no session, no address to resume it at, or no user";
         End::Fatal(AdapterError::Protocol(why.to_owned()))
     })
+}
+
+/// The servers that a `READY` names.
+fn servers(data: &Value) -> BTreeSet<u64> {
+    let servers = data.get("guilds").and_then(Value::as_array).into_iter().flatten();
+    servers.filter_map(|server| server.get("id").and_then(number)).collect()
 }
 
 #[cfg(test)]

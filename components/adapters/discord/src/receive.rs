@@ -3,6 +3,7 @@
 //! A connection that ends is made again at once; where one after the other ends soon, the host starts the adapter again,
 //! later and later.
 
+mod missed;
 mod socket;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::event::{Places, Read, Reader};
 use crate::gateway::{Act, Dispatch, End, Machine, Session};
 use crate::settings::Settings;
 
+use missed::Missed;
 use socket::{Line, Outside, World};
 
 /// How many connections in a row may end soon.
@@ -48,6 +50,7 @@ struct Receiver<E, W> {
     settings: Settings,
     token: String,
     places: Places,
+    missed: Missed,
     /// How many connections in a row ended soon.
     failures: u32,
     /// Whether the host was told that the connection is lost.
@@ -72,8 +75,8 @@ impl From<End> for Stop {
 
 impl<E: Exchange, W: World> Receiver<E, W> {
     fn new(api: E, world: W, settings: Settings, token: String) -> Self {
-        let places = Places::default();
-        Self { api, world, settings, token, places, failures: 0, lost: false, warned: false }
+        let (places, missed) = (Places::default(), Missed::load());
+        Self { api, world, settings, token, places, missed, failures: 0, lost: false, warned: false }
     }
 
     /// One connection, from its beginning to its end.
@@ -95,8 +98,10 @@ impl<E: Exchange, W: World> Receiver<E, W> {
         let (start, jitter) = (self.world.now(), self.world.jitter());
         let mut machine = Machine::new(self.token.clone(), session, start, jitter);
         let stop = self.talk(&line, &mut machine);
-        match machine.session().cloned() {
+        self.missed.put_back();
+        match machine.session().cloned().filter(|_| !self.missed.is_open()) {
             Some(mut session) => session.put_back(),
+            // Also where something is still missed: the next session asks for it again.
             None => Session::forget(),
         }
         line.close(RESUMED_LATER);
@@ -173,10 +178,12 @@ impl<E: Exchange, W: World> Receiver<E, W> {
             // A good moment to keep what was passed without being delivered.
             if machine.is_live() {
                 machine.settle();
-                machine.session().into_iter().for_each(Session::keep);
+                self.keep(machine);
             }
         }
-        let wait = machine.wait(self.world.now());
+        self.catch_up(machine)?;
+        let now = self.world.now();
+        let wait = self.missed.wait(now).map_or(machine.wait(now), |wait| wait.min(machine.wait(now)));
         match line.receive(wait).map_err(line_error)? {
             Some(Message::Text(text)) => {
                 for act in machine.frame(&text, self.world.now())? {
@@ -199,28 +206,60 @@ impl<E: Exchange, W: World> Receiver<E, W> {
     fn act(&mut self, line: &W::Line, machine: &mut Machine, act: Act) -> Result<(), Stop> {
         match act {
             Act::Send(text) => Ok(line.send(&text).map_err(line_error)?),
-            Act::Connected => {
+            Act::Connected(servers) => {
                 self.lost = false;
+                if let Some(servers) = servers {
+                    self.missed.begin(servers, self.world.now(), self.world.time());
+                }
+                self.keep(machine);
                 let Some(session) = machine.session() else { return Ok(()) };
-                session.keep();
                 report(Connection::Connected(session.account.clone())).map_err(End::Fatal)?;
                 Ok(())
             }
             Act::Dispatch(dispatch) => {
-                let account = machine.session().map(|session| session.account.id.clone());
-                let is_delivered = self.take(&account.unwrap_or_default(), &dispatch)?;
+                let is_delivered = self.take(machine, &dispatch)?;
                 machine.took(dispatch.sequence);
+                self.missed.learn(&dispatch.kind, &dispatch.data);
                 // What is not delivered may come again without harm.
-                if let Some(session) = machine.session().filter(|_| is_delivered) {
-                    session.keep();
+                if is_delivered {
+                    self.keep(machine);
                 }
                 Ok(())
             }
         }
     }
 
+    /// Keeps how far it is, unless older things are still to come.
+    fn keep(&mut self, machine: &Machine) {
+        self.missed.keep();
+        if let Some(session) = machine.session().filter(|_| !self.missed.is_open()) {
+            session.keep();
+        }
+    }
+
+    /// Delivers some of what was missed, if it is time for that.
+    fn catch_up(&mut self, machine: &Machine) -> Result<(), Stop> {
+        let now = self.world.now();
+        if !machine.is_live() || !self.missed.is_open() {
+            return Ok(());
+        }
+        if let Some(messages) = self.missed.ask(&self.api, now) {
+            for data in &messages {
+                let dispatch =
+                    Dispatch { sequence: 0, kind: "MESSAGE_CREATE".to_owned(), data: data.clone() };
+                self.take(machine, &dispatch)?;
+            }
+            self.missed.pass(&messages);
+        }
+        if self.missed.close(now) {
+            self.keep(machine);
+        }
+        Ok(())
+    }
+
     /// Takes what happened; whether the host was given something.
-    fn take(&mut self, account: &str, dispatch: &Dispatch) -> Result<bool, Stop> {
+    fn take(&mut self, machine: &Machine, dispatch: &Dispatch) -> Result<bool, Stop> {
+        let account = machine.session().map(|session| session.account.id.clone()).unwrap_or_default();
         self.places.learn(&dispatch.kind, &dispatch.data);
         let reader = Reader {
             me: account.parse().unwrap_or(0),
@@ -246,6 +285,7 @@ impl<E: Exchange, W: World> Receiver<E, W> {
                 return Ok(false);
             }
         };
+        self.missed.delivered(&event);
         match inbox::deliver(event) {
             Ok(()) => {}
             Err(inbox::Error::Invalid(why)) => {

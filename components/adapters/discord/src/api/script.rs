@@ -33,9 +33,13 @@ impl Script {
         self.answers.borrow_mut().pop_front().expect("an answer for every call")
     }
 
-    /// Each call as `METHOD path`.
+    /// Each call as `METHOD path`, with `?` and the values behind the path where there are any.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let line = |call: &Call| format!("{} {}", call.method, call.path.join("/"));
+        let query = |call: &Call| {
+            let pairs: Vec<_> = call.query.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+        };
+        let line = |call: &Call| format!("{} {}{}", call.method, call.path.join("/"), query(call));
         self.asked.borrow().iter().map(line).collect()
     }
 

@@ -36,8 +36,7 @@ impl Session {
         let session: Self = serde_json::from_slice(&stored).ok()?;
         if session.starts >= STARTS {
             log::warn(&format!(
-                "the adapter broke {STARTS} times behind the event {} of its session, which is given up: what was said \
-                 since then is not received",
+                "the adapter broke {STARTS} times behind the event {} of its session, which is given up",
                 session.sequence
             ));
             Self::forget();

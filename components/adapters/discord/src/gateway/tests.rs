@@ -32,7 +32,7 @@ fn hello() -> String {
 fn ready() -> String {
     json!({ "t": "READY", "s": 1, "op": 0, "d": {
         "v": 10, "session_id": "new", "resume_gateway_url": "wss://other.discord.gg",
-        "user": { "id": "7", "username": "ours", "bot": true }, "guilds": [], "application": { "id": "8", "flags": 0 },
+        "user": { "id": "7", "username": "ours", "bot": true }, "guilds": [{ "id": "5", "unavailable": true }], "application": { "id": "8", "flags": 0 },
     } })
     .to_string()
 }
@@ -52,7 +52,7 @@ fn sent(acts: &[Act]) -> Vec<Value> {
 fn live() -> Machine {
     let mut machine = machine(None);
     machine.frame(&hello(), START).expect("hello");
-    assert_eq!(machine.frame(&ready(), START), Ok(vec![Act::Connected]));
+    assert_eq!(machine.frame(&ready(), START), Ok(vec![Act::Connected(Some([5].into()))]));
     machine
 }
 
@@ -83,7 +83,7 @@ fn a_session_is_resumed_where_it_was_left() {
     );
     // What was missed comes first, and the account has to be known before it.
     let acts = machine.frame(&dispatch(43, "MESSAGE_CREATE"), START).expect("an event");
-    assert!(matches!(&acts[..], [Act::Connected, Act::Dispatch(event)] if event.sequence == 43));
+    assert!(matches!(&acts[..], [Act::Connected(None), Act::Dispatch(event)] if event.sequence == 43));
     let acts = machine.frame(&dispatch(44, "RESUMED"), START).expect("an event");
     assert!(matches!(&acts[..], [Act::Dispatch(_)]));
 }

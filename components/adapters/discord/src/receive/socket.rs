@@ -28,6 +28,9 @@ pub(super) trait World {
     /// The time since some moment.
     fn now(&self) -> Duration;
 
+    /// The time in milliseconds since 1970.
+    fn time(&self) -> u64;
+
     /// Waits.
     fn sleep(&self, time: Duration);
 
@@ -55,6 +58,10 @@ impl World for Outside {
 
     fn now(&self) -> Duration {
         clock::monotonic().saturating_duration_since(self.start)
+    }
+
+    fn time(&self) -> u64 {
+        u64::try_from(clock::now().as_millis()).unwrap_or(0)
     }
 
     fn sleep(&self, time: Duration) {

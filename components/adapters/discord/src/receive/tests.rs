@@ -1,16 +1,22 @@
 //! The receive loop against a script.
 
+mod missed;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use openpact_sdk::adapter::inbox::{Account, answer_for_test, delivered_for_test, reported_for_test};
+use openpact_sdk::kv;
 use openpact_sdk::websocket::{Close, Error};
 use serde_json::json;
 
 use super::*;
 use crate::api::Failure;
 use crate::api::script::{Script, done, ok, refused};
+
+/// The time of the tests, in milliseconds since Discord's first.
+const TIME: u64 = 260_000_000;
 
 /// What a connection brings; then it waits for nothing.
 type Frames = Vec<Result<Option<Message>, Error>>;
@@ -47,6 +53,10 @@ impl World for Stage {
 
     fn now(&self) -> Duration {
         self.now.get()
+    }
+
+    fn time(&self) -> u64 {
+        crate::event::EPOCH + TIME
     }
 
     fn sleep(&self, time: Duration) {
@@ -144,6 +154,12 @@ fn run(answers: Vec<Result<api::Answer, Failure>>, connections: Vec<Result<Frame
 
 fn delivered() -> Vec<String> {
     delivered_for_test().into_iter().map(|event| event.id).collect()
+}
+
+/// As if nothing had ever been received.
+fn forget() {
+    Session::forget();
+    kv::delete("newest").expect("deleted");
 }
 
 fn stored() -> Option<u64> {
@@ -259,7 +275,7 @@ fn connections_that_end_at_once_are_not_made_without_end() {
     let brief = || Ok(vec![hello(), direct(2), reconnect()]);
     let all = [first()].into_iter().chain((0..5).map(|_| brief())).collect();
     assert_eq!(run(vec![gateway()], all).results.len(), 5);
-    Session::forget();
+    forget();
     // Half a minute is long enough.
     let acknowledged = || text(&json!({ "op": 11 }));
     let long = || Ok(vec![hello(), direct(2), Ok(None), acknowledged(), Ok(None), reconnect()]);
