@@ -62,13 +62,15 @@ const FINAL_URL: &str = "openpact-final-url";
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The host does not let this request through.
+    /// The host does not let this request through: no grant allows it, or it leads to a private network.
     Denied,
     /// It is not a request that can be sent.
     Invalid(String),
     /// The body of the answer is larger than the limit, in bytes.
     TooLarge(usize),
-    /// Nobody answered, or not to the end.
+    /// No connection came about: nothing was sent.
+    Unsent(String),
+    /// Nobody answered, or not to the end. What was asked for may have been done.
     Unavailable(String),
     /// The status is not one of success, or the body is not what it should be.
     Unexpected(String),
@@ -155,7 +157,7 @@ impl Request {
     #[cfg(not(target_family = "wasm"))]
     #[expect(clippy::unused_self, reason = "inside a component it is what is sent")]
     fn exchange(self, _target: &Target) -> Result<Response, Error> {
-        Err(Error::Unavailable("there is no network outside a component".to_owned()))
+        Err(Error::Unsent("there is no network outside a component".to_owned()))
     }
 }
 
@@ -199,12 +201,23 @@ impl Response {
     }
 }
 
+impl Error {
+    /// Whether the request may have arrived, and what it asks for may have been done: trying again may do it twice.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Denied | Self::Invalid(_) | Self::Unsent(_) => false,
+            Self::TooLarge(_) | Self::Unavailable(_) | Self::Unexpected(_) => true,
+        }
+    }
+}
+
 impl From<Error> for crate::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Denied => Self::denied("This component may not send that request. An admin can grant it."),
             Error::Invalid(text) => Self::invalid_arguments(format!("The request cannot be sent: {text}.")),
             Error::TooLarge(limit) => Self::failed(format!("The answer is larger than {limit} bytes.")),
+            Error::Unsent(text) => Self::unavailable(format!("No connection: {text}.")),
             Error::Unavailable(text) => Self::unavailable(format!("No answer: {text}.")),
             Error::Unexpected(text) => Self::failed(format!("Unexpected answer: {text}.")),
         }
@@ -293,6 +306,17 @@ mod tests {
             response(500, " ").successful(),
             Err(Error::Unexpected("the server answered 500".to_owned()))
         );
+    }
+
+    #[test]
+    fn it_is_told_whether_a_request_may_have_arrived() {
+        let text = || "x".to_owned();
+        for error in [Error::Denied, Error::Invalid(text()), Error::Unsent(text())] {
+            assert!(!error.may_have_arrived(), "{error:?}");
+        }
+        for error in [Error::TooLarge(1), Error::Unavailable(text()), Error::Unexpected(text())] {
+            assert!(error.may_have_arrived(), "{error:?}");
+        }
     }
 
     #[test]

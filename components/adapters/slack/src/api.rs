@@ -126,8 +126,9 @@ impl Api {
     }
 
     fn post(&self, url: &str, media_type: &str, body: Vec<u8>, timeout: Duration) -> Result<(), Failure> {
+        let size = body.len();
         let request = Request::post(url).header("content-type", media_type).body(body).timeout(timeout);
-        posted(&self.send(request, "POST", url, None)?)
+        posted(&self.send(request, "POST", url, None)?, size)
     }
 
     /// What an admin has to grant for this address.
@@ -172,10 +173,11 @@ impl Exchange for Api {
                 ("application/x-www-form-urlencoded", form.finish())
             }
         };
+        let size = body.len();
         let request = Request::post(&url).header("content-type", media_type).body(body).timeout(TIMEOUT);
         let token = Token::of(method);
         let response = self.send(request, "POST", &url, Some(token))?;
-        result(&response, token)
+        result(&response, token, size)
     }
 
     fn answer(&self, url: &str, answer: &Value) -> Result<(), Failure> {
@@ -206,8 +208,8 @@ impl Exchange for Api {
     }
 }
 
-/// Takes the answer to a call apart.
-fn result(response: &Response, token: Token) -> Result<Value, Failure> {
+/// Takes the answer to a call of so many bytes apart.
+fn result(response: &Response, token: Token, size: usize) -> Result<Value, Failure> {
     if response.status == 429 {
         return Err(limited(response));
     }
@@ -219,7 +221,7 @@ fn result(response: &Response, token: Token) -> Result<Value, Failure> {
         (Some(false), Some("ratelimited" | "rate_limited")) => Err(limited(response)),
         (Some(false), Some(error)) => {
             let needed = answer.get("needed").and_then(Value::as_str).map(shortened);
-            Err(Failure::Refused(Refusal { error: shortened(error), needed, token }))
+            Err(Refusal { error: shortened(error), needed, token }.to(size))
         }
         _ => Err(Failure::Garbled(
             response.status,
@@ -229,14 +231,15 @@ fn result(response: &Response, token: Token) -> Result<Value, Failure> {
 }
 
 /// The answer of an address that Slack named: a status and a word.
-fn posted(response: &Response) -> Result<(), Failure> {
+fn posted(response: &Response, size: usize) -> Result<(), Failure> {
     let refused = serde_json::from_slice::<Value>(&response.body)
         .is_ok_and(|answer| answer.get("ok").and_then(Value::as_bool) == Some(false));
     match response.status {
-        200..=299 if refused => Err(Failure::Refused(Refusal::of(&word(response), Token::Bot))),
+        200..=299 if refused => Err(Refusal::of(&word(response), Token::Bot).to(size)),
         200..=299 => Ok(()),
+        413 => Err(Failure::TooLarge(size as u64)),
         429 => Err(limited(response)),
-        400..=499 => Err(Failure::Refused(Refusal::of(&word(response), Token::Bot))),
+        400..=499 => Err(Refusal::of(&word(response), Token::Bot).to(size)),
         status => Err(Failure::Garbled(status, shortened(&response.text()))),
     }
 }

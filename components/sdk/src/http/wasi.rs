@@ -116,23 +116,42 @@ fn gone() -> Error {
     Error::Unavailable("the request was dropped".to_owned())
 }
 
+/// Told apart by whether the request may have arrived.
 fn error(code: &ErrorCode) -> Error {
     match code {
-        ErrorCode::HttpRequestDenied => Error::Denied,
+        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Error::Denied,
         ErrorCode::HttpResponseBodySize(size) => {
             Error::TooLarge(size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX))
         }
         ErrorCode::HttpRequestMethodInvalid
         | ErrorCode::HttpRequestUriInvalid
         | ErrorCode::HttpRequestUriTooLong
+        | ErrorCode::HttpRequestHeaderSize(_)
         | ErrorCode::HttpRequestHeaderSectionSize(_)
         | ErrorCode::HttpRequestBodySize(_) => Error::Invalid(words(code)),
+        ErrorCode::DnsTimeout
+        | ErrorCode::DnsError(_)
+        | ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::ConnectionRefused
+        | ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionLimitReached
+        | ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_)
+        // What the host could not do itself, it did before it sent anything.
+        | ErrorCode::ConfigurationError
+        | ErrorCode::InternalError(_) => Error::Unsent(words(code)),
         other => Error::Unavailable(words(other)),
     }
 }
 
-/// The name of an error code as words: `DnsTimeout` is "dns timeout".
+/// The name of an error code as words: `DnsTimeout` is "dns timeout". The host's own text stands there where it gives one.
 fn words(code: &ErrorCode) -> String {
+    if let ErrorCode::InternalError(Some(text)) = code {
+        return text.clone();
+    }
     let name = format!("{code:?}");
     let name = name.strip_prefix("ErrorCode::").unwrap_or(&name);
     let mut words = String::new();

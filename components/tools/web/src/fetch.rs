@@ -105,7 +105,7 @@ fn failure(url: &str, error: http::Error) -> Error {
         http::Error::TooLarge(limit) => {
             Error::failed(format!("{url} has more than {limit} bytes and is not fetched."))
         }
-        http::Error::Unavailable(why) => {
+        http::Error::Unsent(why) | http::Error::Unavailable(why) => {
             Error::unavailable(format!("{url} did not answer: {}.", meaning(&why)))
         }
         http::Error::Unexpected(why) => Error::failed(format!("{url}: {}.", shown(&why, 300))),
@@ -121,7 +121,6 @@ fn meaning(why: &str) -> String {
         "tls certificate error" | "tls protocol error" | "tls alert received" => {
             "its certificate is not good, or TLS failed"
         }
-        "destination ip prohibited" => "it leads to this machine or a private network, which is not granted",
         "loop detected" => "it redirects too often",
         "http response incomplete" => "its answer broke off or cannot be read",
         other => return shown(other, 200),

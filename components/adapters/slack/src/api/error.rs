@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     Unsent(String),
     /// It broke off, or took too long: it may have been done.
     Broken(String),
-    /// What came is longer than was asked for, in bytes.
+    /// It is more than Slack takes, or than was asked for: so many bytes.
     TooLarge(u64),
     /// Slack asks to wait. Nothing was done.
     Limited(Duration),
@@ -145,34 +145,12 @@ fn meaning(error: &str) -> Meaning {
     found.map_or(Meaning::Refused(""), |(meaning, _)| *meaning)
 }
 
-/// What the kit says of a request that cannot have left: the names of `wasi:http`'s error codes, as words. All other
-/// errors may come after it.
-const UNSENT: &[&str] = &[
-    "dns timeout",
-    "dns error",
-    "destination not found",
-    "destination unavailable",
-    "destination ip unroutable",
-    "connection refused",
-    "connection timeout",
-    "connection limit reached",
-    "tls protocol error",
-    "tls certificate error",
-    "tls alert received",
-    "configuration error",
-    "internal error",
-];
-
 impl Failure {
     /// What the kit says.
     pub(super) fn of_http(error: http::Error, grant: impl FnOnce() -> String) -> Self {
         match error {
             http::Error::Denied => Self::Denied { grant: grant() },
-            http::Error::Unavailable(text) if text == "destination ip prohibited" => {
-                Self::Denied { grant: grant() }
-            }
-            http::Error::Invalid(text) => Self::Unsent(text),
-            http::Error::Unavailable(text) if UNSENT.contains(&text.as_str()) => Self::Unsent(text),
+            http::Error::Invalid(text) | http::Error::Unsent(text) => Self::Unsent(text),
             http::Error::Unavailable(text) | http::Error::Unexpected(text) => Self::Broken(text),
             http::Error::TooLarge(limit) => Self::TooLarge(u64::try_from(limit).unwrap_or(u64::MAX)),
         }
@@ -203,7 +181,7 @@ impl Failure {
             Self::Foreign(url) => format!("{url:?} is no address of Slack's for this"),
             Self::Unsent(text) => format!("Slack cannot be reached: {text}"),
             Self::Broken(text) => format!("the connection to Slack broke off: {text}"),
-            Self::TooLarge(limit) => format!("it is larger than {limit} bytes"),
+            Self::TooLarge(limit) => format!("it is too large ({limit} bytes)"),
             Self::Limited(wait) => format!("Slack asks to wait for {} seconds", wait.as_secs()),
             Self::Refused(refusal) => refusal.text(),
             Self::Garbled(status, text) => format!("Slack answered {status} with: {text}"),
@@ -212,6 +190,14 @@ impl Failure {
 }
 
 impl Refusal {
+    /// What it is to whoever sent so many bytes.
+    pub(super) fn to(self, size: usize) -> Failure {
+        match meaning(&self.error) {
+            Meaning::TooLarge => Failure::TooLarge(size as u64),
+            _ => Failure::Refused(self),
+        }
+    }
+
     /// One without more to say than its word.
     pub(crate) fn of(error: &str, token: Token) -> Self {
         Self { error: error.to_owned(), needed: None, token }
@@ -324,7 +310,7 @@ impl From<Failure> for SendError {
                 Meaning::Credential | Meaning::Unavailable => Self::Unavailable(text),
                 Meaning::Gone => Self::Gone(text),
                 Meaning::Refused(_) => Self::Refused(text),
-                Meaning::TooLarge => Self::TooLarge(crate::MESSAGE_LENGTH.into()),
+                Meaning::TooLarge => Self::Refused(text),
             },
             // With 503 a server, or a proxy in front of it, says that it has not begun.
             Failure::NoToken(..) | Failure::Unsent(_) | Failure::Garbled(503, _) => Self::Unavailable(text),

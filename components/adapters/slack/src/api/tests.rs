@@ -32,7 +32,7 @@ fn check_send(error: &str, expected: fn(String) -> SendError, says: &str) {
 
 #[test]
 fn an_answer_is_a_result_or_says_what_went_wrong() {
-    let result = |status, body: &str| result(&response(status, body), Token::Bot);
+    let result = |status, body: &str| result(&response(status, body), Token::Bot, 9);
     assert_eq!(result(200, r#"{"ok":true,"ts":"1.2"}"#), Ok(json!({ "ok": true, "ts": "1.2" })));
     let missing = r#"{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"x"}"#;
     let needed = Some("chat:write".to_owned());
@@ -48,14 +48,14 @@ fn an_answer_is_a_result_or_says_what_went_wrong() {
 
 #[test]
 fn an_address_of_slack_answers_with_a_word() {
-    assert_eq!(posted(&response(200, "ok")), Ok(()));
-    assert_eq!(posted(&response(200, r#"{"ok":true}"#)), Ok(()));
+    assert_eq!(posted(&response(200, "ok"), 9), Ok(()));
+    assert_eq!(posted(&response(200, r#"{"ok":true}"#), 9), Ok(()));
     let used = Err(refused("used_url", Token::Bot));
-    assert_eq!(posted(&response(404, r#"{"ok":false,"error":"used_url"}"#)), used);
-    assert_eq!(posted(&response(200, r#"{"ok":false,"error":"used_url"}"#)), used);
-    assert_eq!(posted(&response(404, "used_url\n")), used);
-    assert_eq!(posted(&response(400, "")), Err(refused("status 400", Token::Bot)));
-    assert!(matches!(posted(&response(500, "x")), Err(Failure::Garbled(500, _))));
+    assert_eq!(posted(&response(404, r#"{"ok":false,"error":"used_url"}"#), 9), used);
+    assert_eq!(posted(&response(200, r#"{"ok":false,"error":"used_url"}"#), 9), used);
+    assert_eq!(posted(&response(404, "used_url\n"), 9), used);
+    assert_eq!(posted(&response(400, ""), 9), Err(refused("status 400", Token::Bot)));
+    assert!(matches!(posted(&response(500, "x"), 9), Err(Failure::Garbled(500, _))));
 }
 
 #[test]
@@ -74,10 +74,16 @@ fn the_table_of_errors() {
     }
     // A message waits until there is a token again.
     check_send("invalid_auth", SendError::Unavailable, "SLACK_BOT_TOKEN");
-    assert_eq!(
-        SendError::from(refused("msg_too_long", Token::Bot)),
-        SendError::TooLarge(crate::MESSAGE_LENGTH.into())
-    );
+}
+
+#[test]
+fn what_is_too_large_is_told_by_its_bytes() {
+    let too_large = Err(Failure::TooLarge(9));
+    let long = result(&response(200, r#"{"ok":false,"error":"msg_too_long"}"#), Token::Bot, 9);
+    assert_eq!(long, too_large);
+    assert_eq!(posted(&response(413, "<html>"), 9), too_large.clone().map(drop));
+    assert_eq!(posted(&response(400, "file_too_large"), 9), too_large.map(drop));
+    assert_eq!(SendError::from(Failure::TooLarge(9)), SendError::TooLarge(9));
 }
 
 #[test]
@@ -96,17 +102,14 @@ fn a_wait_is_one_of_the_channel() {
 #[test]
 fn what_left_before_the_connection_broke_may_have_been_done() {
     let of = |error| Failure::of_http(error, || "the grant".to_owned());
-    let failure = |text: &str| of(http::Error::Unavailable(text.to_owned()));
-    for text in ["dns error", "connection refused", "tls certificate error"] {
-        assert!(matches!(SendError::from(failure(text)), SendError::Unavailable(_)), "{text}");
+    let text = || "connection refused".to_owned();
+    for unsent in [http::Error::Unsent(text()), http::Error::Invalid(text())] {
+        assert!(matches!(SendError::from(of(unsent)), SendError::Unavailable(_)));
     }
-    for text in
-        ["connection terminated", "http response timeout", "connection read timeout", "the answer broke off"]
-    {
-        assert!(matches!(SendError::from(failure(text)), SendError::Unknown(_)), "{text}");
+    for broken in [http::Error::Unavailable(text()), http::Error::Unexpected(text())] {
+        assert!(matches!(SendError::from(of(broken)), SendError::Unknown(_)));
     }
     assert_eq!(SendError::from(of(http::Error::Denied)), SendError::Denied);
-    assert_eq!(SendError::from(failure("destination ip prohibited")), SendError::Denied);
     assert_eq!(SendError::from(of(http::Error::TooLarge(7))), SendError::TooLarge(7));
     assert!(matches!(SendError::from(Failure::Garbled(502, String::new())), SendError::Unknown(_)));
     assert!(matches!(SendError::from(Failure::Garbled(503, String::new())), SendError::Unavailable(_)));

@@ -49,7 +49,7 @@ pub(crate) struct Said {
     pub(crate) text: String,
     /// Whether Slack says that it mentions the app.
     pub(crate) is_mention: bool,
-    /// When it was edited.
+    /// When Slack changed it, if somebody edited it.
     pub(crate) edited: Option<String>,
     /// Its files.
     pub(crate) attached: Vec<Attached>,
@@ -108,10 +108,15 @@ impl Said {
             let edited = message.and_then(|message| message.get("edited")).cloned();
             edited.and_then(|edited| serde_json::from_value::<SlackMessageEdited>(edited).ok())
         };
-        let now = edited(event.get("message"));
-        let Some(now) = now.filter(|now| Some(now) != edited(event.get("previous_message")).as_ref()) else {
-            return Ok(None);
+        let before = event.get("previous_message");
+        // Slack tells the second of an edit; in one second there may be two.
+        let is_other = |now: &SlackMessageEdited| {
+            Some(now) != edited(before).as_ref()
+                || before.is_some_and(|before| before.get("text") != message.get("text"))
         };
+        let Some(now) = edited(event.get("message")).filter(is_other) else { return Ok(None) };
+        let changed = ["event_ts", "ts"].into_iter().find_map(|key| event.get(key)?.as_str());
+        let changed = changed.unwrap_or(&now.ts.0).to_owned();
         let mut message = message.clone();
         for key in ["channel", "channel_type"] {
             if let Some(value) = event.get(key) {
@@ -120,7 +125,7 @@ impl Said {
         }
         message.insert("type".to_owned(), "message".into());
         let said = Self::message(&message)?;
-        Ok(said.map(|said| Self { edited: Some(now.ts.0), ..said }))
+        Ok(said.map(|said| Self { edited: Some(changed), ..said }))
     }
 
     fn message(event: &Map<String, Value>) -> Result<Option<Self>, Unread> {

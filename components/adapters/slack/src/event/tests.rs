@@ -172,15 +172,30 @@ fn changed(now: Value, before: Value) -> Option<InboundEvent> {
 #[test]
 fn an_edit_is_told_by_when_it_was_made() {
     let edit = |ts: &str| json!({ "user": "U1", "ts": ts });
-    let first = changed(edit("1700000005.123400"), Value::Null).expect("an event");
-    assert_eq!((first.id.as_str(), first.revision), ("C1:1700000000.000100", 1_700_000_005_123));
+    let first = changed(edit("1700000005.000000"), Value::Null).expect("an event");
+    assert_eq!((first.id.as_str(), first.revision), ("C1:1700000000.000100", 1_700_000_009_000));
     assert!(matches!(&first.happening, Happening::Edit(message) if message.text == "hi"));
     assert_eq!(first.channel.thread.as_deref(), Some("1700000000.000100"));
-    let second = changed(edit("1700000006.000000"), edit("1700000005.123400")).expect("an event");
-    assert_eq!(second.revision, 1_700_000_006_000);
+    assert!(changed(edit("1700000006.000000"), edit("1700000005.000000")).is_some());
     // What a link leads to is shown: nobody edited it.
     assert_eq!(changed(Value::Null, Value::Null), None);
-    assert_eq!(changed(edit("1700000005.123400"), edit("1700000005.123400")), None);
+    assert_eq!(changed(edit("1700000005.000000"), edit("1700000005.000000")), None);
+}
+
+#[test]
+fn two_edits_in_one_second_are_two() {
+    let edited = json!({ "user": "U1", "ts": "1700000005.000000" });
+    let inner = |text: &str| json!({ "type": "message", "user": "U1", "text": text, "ts": "1700000000.000100", "edited": edited });
+    let revision = |at: &str, now: &str, before: &str| {
+        let read = event(json!({
+            "type": "message", "subtype": "message_changed", "hidden": true, "channel": "D1", "channel_type": "im",
+            "ts": at, "event_ts": at, "message": inner(now), "previous_message": inner(before),
+        }));
+        read.map(|event| event.revision)
+    };
+    assert_eq!(revision("1700000005.400700", "b", "a"), Some(1_700_000_005_400));
+    assert_eq!(revision("1700000005.900700", "c", "b"), Some(1_700_000_005_900));
+    assert_eq!(revision("1700000006.000100", "c", "c"), None, "nobody edited it");
 }
 
 #[test]

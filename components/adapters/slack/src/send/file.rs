@@ -44,7 +44,12 @@ fn upload(api: &impl Exchange, file: &File) -> Result<SlackApiFilesComplete, Fai
         file.name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\')).take(200).collect();
     let name = if name.trim().is_empty() { "file".to_owned() } else { name };
     let fields = vec![("filename", name.clone()), ("length", file.data.len().to_string())];
-    let answer = api.call("files.getUploadURLExternal", Payload::Form(fields))?;
+    let answer =
+        api.call("files.getUploadURLExternal", Payload::Form(fields)).map_err(|failure| match failure {
+            // The file, and not the question.
+            Failure::TooLarge(_) => Failure::TooLarge(file.data.len() as u64),
+            other => other,
+        })?;
     let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
     let (Some(url), Some(id)) = (text("upload_url"), text("file_id")) else {
         return Err(Failure::Garbled(200, "no address for an upload".to_owned()));

@@ -146,10 +146,10 @@ fn errors_are_one_clear_line_each() {
     for (error, expected) in [
         (http::Error::Denied, "may not be fetched"),
         (http::Error::TooLarge(5), "more than 5 bytes"),
-        (http::Error::Unavailable("dns error".into()), "no such host"),
-        (http::Error::Unavailable("tls certificate error".into()), "certificate is not good"),
+        (http::Error::Unsent("dns error".into()), "no such host"),
+        (http::Error::Unsent("tls certificate error".into()), "certificate is not good"),
         (http::Error::Unavailable("http response timeout".into()), "took too long"),
-        (http::Error::Unavailable("destination ip prohibited".into()), "private network"),
+        (http::Error::Denied, "private network"),
         (http::Error::Unavailable("loop detected".into()), "redirects too often"),
         (http::Error::Invalid("the address names no host".into()), "names no host"),
     ] {
