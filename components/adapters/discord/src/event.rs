@@ -93,7 +93,7 @@ impl Reader<'_> {
             && places.known(message.channel_id.get()).is_none();
         let occasion = if is_direct { Some(Occasion::Direct) } else { self.occasion(&message, places, api) };
         let Some(occasion) = occasion else { return Ok(None) };
-        let Some(inbound) = self.inbound(&message, data, occasion) else { return Ok(None) };
+        let Some(inbound) = self.inbound(&message, data, occasion, places.roles()) else { return Ok(None) };
         let revision = if is_edit { edited(&message) } else { 0 };
         let happening = if is_edit { Happening::Edit(inbound) } else { Happening::Message(inbound) };
         let channel = channel(&message, is_direct, places, api);
@@ -130,7 +130,7 @@ impl Reader<'_> {
 
     /// Why it is said to the assistant in a server; `None` where it is not.
     fn occasion(&self, message: &Message, places: &mut Places, api: &impl Exchange) -> Option<Occasion> {
-        if text::mentions(&message.content, self.me) {
+        if text::mentions(&message.content, self.me, places.roles()) {
             return Some(Occasion::Mention);
         }
         if message.referenced_message.as_ref().is_some_and(|replied| self.is_ours(replied)) {
@@ -150,8 +150,14 @@ impl Reader<'_> {
         message.author.id.get() == self.me
     }
 
-    fn inbound(&self, message: &Message, data: &Value, occasion: Occasion) -> Option<InboundMessage> {
-        let own = text::without_leading_mention(&message.content, self.me);
+    fn inbound(
+        &self,
+        message: &Message,
+        data: &Value,
+        occasion: Occasion,
+        roles: &BTreeSet<u64>,
+    ) -> Option<InboundMessage> {
+        let own = text::without_leading_mention(&message.content, self.me, roles);
         let mut lines = vec![text::named(own, &message.mentions)];
         lines.extend(text::stickers(data));
         lines.extend(text::of_others(message));

@@ -75,7 +75,7 @@ impl From<End> for Stop {
 
 impl<E: Exchange, W: World> Receiver<E, W> {
     fn new(api: E, world: W, settings: Settings, token: String) -> Self {
-        let (places, missed) = (Places::default(), Missed::load());
+        let (places, missed) = (Places::load(), Missed::load());
         Self { api, world, settings, token, places, missed, failures: 0, lost: false, warned: false }
     }
 
@@ -259,13 +259,9 @@ impl<E: Exchange, W: World> Receiver<E, W> {
 
     /// Takes what happened; whether the host was given something.
     fn take(&mut self, machine: &Machine, dispatch: &Dispatch) -> Result<bool, Stop> {
-        let account = machine.session().map(|session| session.account.id.clone()).unwrap_or_default();
-        self.places.learn(&dispatch.kind, &dispatch.data);
-        let reader = Reader {
-            me: account.parse().unwrap_or(0),
-            respond_all: &self.settings.respond_all,
-            bots: &self.settings.bots,
-        };
+        let me = machine.session().and_then(|session| session.account.id.parse().ok()).unwrap_or(0);
+        self.places.learn(&dispatch.kind, &dispatch.data, me);
+        let reader = Reader { me, respond_all: &self.settings.respond_all, bots: &self.settings.bots };
         let Read { event, interaction } = match reader.read(
             &dispatch.kind,
             &dispatch.data,

@@ -1,9 +1,9 @@
 //! Channels: what they are called, what they belong to, and who can read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openpact_sdk::adapter::{Audience, Channel};
-use openpact_sdk::log;
+use openpact_sdk::{kv, log};
 use reqwest::Method;
 use serde_json::Value;
 use serenity::model::channel::ChannelType;
@@ -14,6 +14,10 @@ use crate::api::{self, Call, Exchange, Failure, SHORTLY};
 
 /// How many channels are remembered; past that they are looked up anew.
 const REMEMBERED: usize = 20_000;
+
+/// Where the roles stand that servers have made for the bot, and the most of them: one for each server.
+const ROLES: &str = "roles";
+const MOST_ROLES: usize = 1_000;
 
 /// A channel of a server, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,11 +32,30 @@ pub(crate) struct Place {
 /// The channels that are known. The gateway tells them when a session begins, and of every change; after a session was
 /// resumed they are looked up one by one.
 #[derive(Debug, Default)]
-pub(crate) struct Places(BTreeMap<u64, Place>);
+pub(crate) struct Places {
+    channels: BTreeMap<u64, Place>,
+    /// The roles that servers have made for this bot, and for nobody else.
+    roles: BTreeSet<u64>,
+}
 
 impl Places {
-    /// Takes from an event what it says of channels.
-    pub(crate) fn learn(&mut self, kind: &str, data: &Value) {
+    /// What was kept of them: the roles, which no resumed session tells again.
+    pub(crate) fn load() -> Self {
+        let kept = kv::get(ROLES).unwrap_or_else(|error| {
+            log::warn(&format!("the roles of the bot cannot be read: {error:?}"));
+            None
+        });
+        let roles = kept.and_then(|kept| serde_json::from_slice(&kept).ok()).unwrap_or_default();
+        Self { roles, ..Self::default() }
+    }
+
+    /// The roles of the bot itself.
+    pub(super) fn roles(&self) -> &BTreeSet<u64> {
+        &self.roles
+    }
+
+    /// Takes from an event what it says of channels, and of the roles of the bot `me`.
+    pub(crate) fn learn(&mut self, kind: &str, data: &Value, me: u64) {
         let server = data.get("guild_id").and_then(number);
         match kind {
             "GUILD_CREATE" => {
@@ -41,6 +64,7 @@ impl Places {
                     let channels = data.get(key).and_then(Value::as_array).into_iter().flatten();
                     channels.for_each(|channel| self.remember(channel, server));
                 }
+                self.learn_roles(data, me);
             }
             "THREAD_LIST_SYNC" => {
                 let threads = data.get("threads").and_then(Value::as_array).into_iter().flatten();
@@ -50,15 +74,31 @@ impl Places {
                 self.remember(data, server);
             }
             "CHANNEL_DELETE" | "THREAD_DELETE" => {
-                data.get("id").and_then(number).map(|id| self.0.remove(&id));
+                data.get("id").and_then(number).map(|id| self.channels.remove(&id));
             }
             _ => {}
         }
     }
 
+    /// A role that Discord manages for a bot names it (Permissions, "Role Tags Structure").
+    fn learn_roles(&mut self, server: &Value, me: u64) {
+        let roles = server.get("roles").and_then(Value::as_array).into_iter().flatten();
+        let own = roles.filter(|role| role.pointer("/tags/bot_id").and_then(number) == Some(me));
+        let known = self.roles.len();
+        self.roles.extend(own.filter_map(|role| role.get("id").and_then(number)));
+        while self.roles.len() > MOST_ROLES {
+            self.roles.pop_first();
+        }
+        if self.roles.len() > known
+            && let Err(error) = kv::set(ROLES, serde_json::json!(self.roles).to_string().as_bytes())
+        {
+            log::warn(&format!("the roles of the bot cannot be stored: {error:?}"));
+        }
+    }
+
     /// What is known of a channel.
     pub(super) fn known(&self, id: u64) -> Option<&Place> {
-        self.0.get(&id)
+        self.channels.get(&id)
     }
 
     /// What there is to know of a channel. Nothing, where Discord does not say: then anybody may read it.
@@ -76,11 +116,11 @@ impl Places {
                 log::debug(&format!("a channel cannot be looked up: {}", failure.text()));
                 // Whoever is refused is not told more by asking at every message.
                 if matches!(failure, Failure::Refused(_) | Failure::Denied { .. }) {
-                    self.0.insert(id, Place::default());
+                    self.channels.insert(id, Place::default());
                 }
             }
         }
-        self.0.get(&id).cloned().unwrap_or_default()
+        self.channels.get(&id).cloned().unwrap_or_default()
     }
 
     /// Takes what stands in an interaction, where the channel is not known better.
@@ -90,10 +130,10 @@ impl Places {
 
     fn remember(&mut self, channel: &Value, server: Option<u64>) {
         let Some(id) = channel.get("id").and_then(number) else { return };
-        if self.0.len() >= REMEMBERED {
-            self.0.clear();
+        if self.channels.len() >= REMEMBERED {
+            self.channels.clear();
         }
-        self.0.insert(id, Place::read(channel, server));
+        self.channels.insert(id, Place::read(channel, server));
     }
 }
 

@@ -64,7 +64,12 @@ fn places() -> Places {
             { "id": "21", "type": 11, "name": "a thread", "parent_id": "20" },
             { "id": "22", "type": 12, "name": "a private thread", "parent_id": "9" },
             { "id": "23", "type": 11, "name": "a staff thread", "parent_id": "10" },
+        ], "roles": [
+            { "id": SERVER, "name": "@everyone" },
+            { "id": "900", "name": "ours", "managed": true, "tags": { "bot_id": "42" } },
+            { "id": "901", "name": "theirs", "managed": true, "tags": { "bot_id": "43" } },
         ] }),
+        42,
     );
     places
 }
@@ -364,6 +369,19 @@ fn other_interactions_are_none_of_ours() {
 }
 
 #[test]
+fn a_mention_of_its_own_role_is_one_of_the_bot() {
+    let said = |content: &str| read("MESSAGE_CREATE", in_server(json!({ "content": content })));
+    let event = said("<@&900>, hello").expect("an event").event;
+    let Happening::Message(message) = event.happening else { panic!("{event:?}") };
+    assert_eq!((message.text.as_str(), message.occasion), ("hello", Occasion::Mention));
+    for others in ["<@&901> hello", "<@&100> hello", "<@&9000> hello"] {
+        assert_eq!(said(others), None, "{others}");
+    }
+    // A session that is resumed tells no roles.
+    assert_eq!(Places::load().roles(), &[900].into());
+}
+
+#[test]
 fn a_new_thread_is_an_event() {
     let thread = |more: Value| {
         let data = json!({ "id": ID.to_string(), "type": 11, "name": "plans", "parent_id": "9", "owner_id": "7",
@@ -372,7 +390,7 @@ fn a_new_thread_is_an_event() {
         let (respond_all, bots) = ([].into(), [].into());
         let reader = Reader { me: 42, respond_all: &respond_all, bots: &bots };
         let mut places = places();
-        places.learn("THREAD_CREATE", &data);
+        places.learn("THREAD_CREATE", &data, 42);
         reader.read("THREAD_CREATE", &data, &mut places, &Script::new([])).expect("readable")
     };
     let event = thread(json!({})).expect("an event").event;
@@ -397,14 +415,19 @@ fn what_cannot_be_read_is_an_error_and_what_is_for_nobody_is_not() {
 #[test]
 fn channels_are_forgotten_and_learnt() {
     let mut places = places();
-    places.learn("CHANNEL_UPDATE", &json!({ "id": "9", "type": 0, "name": "renamed", "guild_id": SERVER }));
+    places.learn(
+        "CHANNEL_UPDATE",
+        &json!({ "id": "9", "type": 0, "name": "renamed", "guild_id": SERVER }),
+        42,
+    );
     assert_eq!(places.known(9).map(|place| place.channel(9, None).name), Some(Some("renamed".into())));
-    places.learn("CHANNEL_DELETE", &json!({ "id": "9" }));
+    places.learn("CHANNEL_DELETE", &json!({ "id": "9" }), 42);
     assert_eq!(places.known(9), None);
     places.learn(
         "THREAD_LIST_SYNC",
         &json!({ "guild_id": SERVER, "threads": [
         { "id": "55", "type": 10, "parent_id": "20", "name": "n" }] }),
+        42,
     );
     assert_eq!(places.known(55).and_then(place::Place::thread_of), Some(20));
 }

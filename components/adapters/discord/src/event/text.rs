@@ -1,5 +1,7 @@
 //! The text of a message.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use serenity::model::channel::{Embed, Message};
 use serenity::model::user::User;
@@ -12,15 +14,21 @@ fn marks(user: u64) -> [String; 2] {
     [format!("<@{user}>"), format!("<@!{user}>")]
 }
 
-/// Whether it mentions this user by name. That everybody is mentioned does not count, nor that a reply notifies.
-pub(super) fn mentions(content: &str, user: u64) -> bool {
-    marks(user).iter().any(|mark| content.contains(mark))
+/// Those of a bot, and of the roles that are its alone: Discord proposes them under the same name.
+fn own(user: u64, roles: &BTreeSet<u64>) -> impl Iterator<Item = String> {
+    marks(user).into_iter().chain(roles.iter().map(|role| format!("<@&{role}>")))
 }
 
-/// Without the mention of this user that it starts with.
-pub(super) fn without_leading_mention(content: &str, user: u64) -> &str {
+/// Whether it mentions this bot by name, or a role of its own. That everybody is mentioned does not count, nor that a
+/// reply notifies.
+pub(super) fn mentions(content: &str, user: u64, roles: &BTreeSet<u64>) -> bool {
+    content.contains("<@") && own(user, roles).any(|mark| content.contains(&mark))
+}
+
+/// Without the mention of this bot that it starts with.
+pub(super) fn without_leading_mention<'a>(content: &'a str, user: u64, roles: &BTreeSet<u64>) -> &'a str {
     let content = content.trim_start();
-    let behind = marks(user).into_iter().find_map(|mark| content.strip_prefix(mark.as_str()));
+    let behind = own(user, roles).find_map(|mark| content.strip_prefix(mark.as_str()));
     behind.map_or(content, |rest| rest.trim_start_matches([',', ':']).trim_start())
 }
 

@@ -28,8 +28,11 @@ const BEGUN: &str = "begun";
 const STARTS: u32 = 4;
 /// How many channels of direct messages are kept.
 const DIRECTS: usize = 200;
-/// How many channels of servers are asked, those with the newest messages.
+/// How many channels of a server are asked, those with the newest messages, and how many of all servers.
 const CHANNELS: usize = 100;
+const ALL_CHANNELS: usize = 500;
+/// The kinds of channels whose messages are in threads alone: forums, and those of pictures.
+const FORUMS: [u64; 2] = [15, 16];
 /// How many pages of one channel are asked for, and the messages of a page (Message Resource, "Get Channel Messages").
 const PAGES: u32 = 5;
 const PAGE: usize = 100;
@@ -37,7 +40,7 @@ const PAGE: usize = 100;
 const TRIES: u32 = 5;
 const RETRY: Duration = Duration::from_secs(5);
 /// How long servers may take to tell their channels.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Messages of several channels do not come in the order of their ids: so far before the newest one is begun.
 const OVERLAP: u64 = 60_000;
 /// What is older is not answered any more, in milliseconds.
@@ -68,6 +71,8 @@ pub(super) struct Missed {
     after: u64,
     /// The servers that have not told their channels.
     awaited: BTreeSet<u64>,
+    /// How many of their channels were to be asked.
+    asked: usize,
     until: Duration,
     gaps: VecDeque<Gap>,
     /// Before this moment nothing is asked for.
@@ -101,7 +106,8 @@ impl Missed {
         self.is_open = self.kept > 0 && self.start();
         let oldest = time.saturating_sub(EPOCH + OLDEST) << 22;
         self.after = self.kept.saturating_sub(OVERLAP << 22).max(oldest);
-        (self.awaited, self.until, self.due) = (servers, now + PATIENCE, now);
+        (self.awaited, self.asked) = (servers, 0);
+        (self.until, self.due) = (now + PATIENCE, now);
         let direct = self.direct.iter().rev().filter(|_| self.is_open);
         self.gaps = direct.map(|channel| Gap::new(*channel, None, self.after)).collect();
     }
@@ -150,15 +156,22 @@ impl Missed {
             return;
         }
         let channels = ["channels", "threads"].into_iter().filter_map(|key| data.get(key)?.as_array());
+        let is_read = |channel: &&Value| {
+            !channel.get("type").and_then(Value::as_u64).is_some_and(|kind| FORUMS.contains(&kind))
+        };
         let last = |channel: &Value| {
             Some((channel.get("last_message_id").and_then(number)?, channel.get("id").and_then(number)?))
         };
-        let mut lasts: Vec<_> = channels.flatten().filter_map(last).collect();
+        let mut lasts: Vec<_> = channels.flatten().filter(is_read).filter_map(last).collect();
         lasts.sort_unstable();
         self.newest = self.newest.max(lasts.last().map_or(0, |(last, _)| *last));
         if self.is_open {
-            let newer = lasts.into_iter().rev().filter(|(last, _)| *last > self.after).take(CHANNELS);
-            self.gaps.extend(newer.map(|(_, channel)| Gap::new(channel, Some(server), self.after)));
+            let room = ALL_CHANNELS.saturating_sub(self.asked).min(CHANNELS);
+            let newer: Vec<_> =
+                lasts.into_iter().rev().filter(|(last, _)| *last > self.after).take(room).collect();
+            self.asked += newer.len();
+            self.gaps
+                .extend(newer.into_iter().map(|(_, channel)| Gap::new(channel, Some(server), self.after)));
         }
     }
 

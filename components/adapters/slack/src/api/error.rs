@@ -309,8 +309,8 @@ impl From<Failure> for SendError {
                 // The message waits until an admin has set a new token.
                 Meaning::Credential | Meaning::Unavailable => Self::Unavailable(text),
                 Meaning::Gone => Self::Gone(text),
-                Meaning::Refused(_) => Self::Refused(text),
-                Meaning::TooLarge => Self::Refused(text),
+                // Where bytes were sent, Slack's word for too many is Failure::TooLarge already.
+                Meaning::Refused(_) | Meaning::TooLarge => Self::Refused(text),
             },
             // With 503 a server, or a proxy in front of it, says that it has not begun.
             Failure::NoToken(..) | Failure::Unsent(_) | Failure::Garbled(503, _) => Self::Unavailable(text),

@@ -27,7 +27,9 @@ fn begun() -> Result<Option<Message>, Error> {
 fn server(sequence: u64, lasts: [u64; 3]) -> Result<Option<Message>, Error> {
     let channel = |channel: &str, kind: u8, last: u64| json!({ "id": channel, "type": kind, "name": channel, "last_message_id": id(last), "parent_id": "11" });
     text(&json!({ "t": "GUILD_CREATE", "s": sequence, "op": 0, "d": { "id": "5",
-        "channels": [channel("11", 0, lasts[0]), channel("12", 0, lasts[1]), { "id": "13", "type": 4 }],
+        "channels": [channel("11", 0, lasts[0]), channel("12", 0, lasts[1]), { "id": "13", "type": 4 },
+            // A forum, whose last message is a thread.
+            channel("15", 15, 200_000_000)],
         "threads": [channel("14", 11, lasts[2])] } }))
 }
 
@@ -35,6 +37,7 @@ fn invalid() -> Result<Option<Message>, Error> {
     text(&json!({ "op": 9, "d": false }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "scripts hold results")]
 fn nothing() -> Result<Option<Message>, Error> {
     Ok(None)
 }
@@ -191,4 +194,17 @@ fn what_the_adapter_dies_of_is_not_asked_for_without_end() {
     kv::set("begun", b"3").expect("stored");
     let second = run(vec![gateway(), page(&[]), page(&[])], vec![Ok(frames())]);
     assert_eq!((second.asked.len(), kept("begun")), (3, "0".to_owned()));
+}
+
+#[test]
+fn whoever_is_killed_in_the_middle_asks_again() {
+    before();
+    // The script ends in the middle: nothing more is done, as when the program is killed.
+    let killed = || {
+        let frames = vec![hello(), begun(), live(2, &message(999_000, "9", "now"))];
+        run(vec![gateway(), page(&[message(950_000, "9", "missed")])], vec![Ok(frames)])
+    };
+    assert!(std::panic::catch_unwind(killed).is_err(), "killed");
+    assert_eq!(delivered().len(), 2);
+    assert_eq!((kept("newest"), stored(), kept("begun")), (id(900_000), None, "1".to_owned()));
 }
