@@ -109,6 +109,7 @@ fn get<T: serde::de::DeserializeOwned>(path: &str) -> Result<T, AdapterError> {
 fn not_sent(error: http::Error) -> SendError {
     match error {
         http::Error::Denied => SendError::Denied,
+        http::Error::Unsent(why) => SendError::Unavailable(why),
         // It may have been done: the host tries again with the same key.
         http::Error::Unavailable(why) => SendError::Unknown(why),
         other => SendError::Refused(format!("{other:?}")),
