@@ -17,6 +17,7 @@ use crate::Inner;
 use crate::column::{json, time, to_json};
 use crate::error::Error;
 use crate::outbox;
+use crate::partial;
 use crate::session::place;
 use crate::writer::Transaction;
 
@@ -328,6 +329,13 @@ impl Table {
         };
         self.0.writer.run(work).await
     }
+}
+
+/// The columns of the channel in which an event happened.
+pub(crate) fn place_of(connection: &Connection, number: i64) -> Result<[String; 3], Error> {
+    let sql = "SELECT instance, channel, thread FROM inbox WHERE number = ?1";
+    let read = |row: &Columns<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+    Ok(connection.prepare_cached(sql)?.query_row([number], read)?)
 }
 
 const COLUMNS: &str = "number, instance, body, state, received, attempts, turn, session, coalesce(before, 0), after, edits, lane";

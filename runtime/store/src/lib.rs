@@ -24,6 +24,7 @@ mod metric;
 mod migration;
 pub mod outbox;
 pub mod owner_place;
+pub mod partial;
 pub mod person;
 pub mod publisher;
 mod reader;
@@ -179,6 +180,11 @@ impl Store {
     /// What goes out to platforms.
     pub fn outbox(&self) -> outbox::Table {
         outbox::Table(Arc::clone(&self.inner))
+    }
+
+    /// Messages that show answers while they are written.
+    pub fn partials(&self) -> partial::Table {
+        partial::Table(Arc::clone(&self.inner))
     }
 
     /// What belongs to a channel.

@@ -39,6 +39,17 @@ pub struct New {
     pub key: String,
 }
 
+/// What is done with a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// It becomes a message.
+    Send,
+    /// It takes the place of this message.
+    Edit(String),
+    /// There is none: this message is taken back.
+    Delete(String),
+}
+
 /// A part that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -48,8 +59,10 @@ pub struct Row {
     pub instance: String,
     /// Where it goes.
     pub target: Target,
-    /// What is sent.
+    /// What is sent; empty where a message is taken back.
     pub part: Part,
+    /// What is done with it.
+    pub act: Act,
     /// The same whenever this part is sent again.
     pub key: String,
     /// Which time it is that it was taken to be sent.
@@ -152,6 +165,19 @@ impl Table {
         self.0.writer.run(work).await
     }
 
+    /// A part that cannot take the place of its message waits to become one of its own, and so do those of the same
+    /// answer behind it, so that they keep their order. With `is_there` the message is taken back when they are sent;
+    /// the others are in any case. Nothing changes where somebody else took the part since.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn send_instead(&self, row: &Row, why: &str, is_there: bool) -> Result<(), Error> {
+        let (number, claim, why, place) = (row.number, row.claim, why.to_owned(), place(&row.channel()));
+        let work =
+            move |open: &mut Transaction<'_>| send_instead(open, (number, claim), &place, &why, is_there);
+        self.0.writer.run(work).await
+    }
+
     /// A part is not sent, for good; what is recorded of it goes into the same transaction.
     ///
     /// # Errors
@@ -176,8 +202,8 @@ impl Table {
         self.0.writer.run(work).await
     }
 
-    /// Has every part of `instance` wait that was being sent when its sender ended; says how many. Each of them may
-    /// have arrived.
+    /// Has every part of `instance` wait that was being sent when its sender ended; says how many of them may have
+    /// arrived and would then be there twice.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -187,8 +213,12 @@ impl Table {
             // Both states, so that the index of open parts is used.
             let sql = "UPDATE outbox SET state = 'waiting' WHERE number IN
                            (SELECT number FROM outbox WHERE instance = ?1 AND state IN ('waiting', 'sending')
-                              AND state = 'sending')";
-            Ok(open.connection.prepare_cached(sql)?.execute([&instance])? as u64)
+                              AND state = 'sending')
+                       RETURNING act = 'send'";
+            let mut statement = open.connection.prepare_cached(sql)?;
+            let recovered = statement.query_map([&instance], |row| row.get::<_, bool>(0))?;
+            let is_send = recovered.collect::<Result<Vec<_>, _>>()?;
+            Ok(is_send.into_iter().filter(|is_send| *is_send).count() as u64)
         };
         self.0.writer.run(work).await
     }
@@ -207,6 +237,15 @@ impl Table {
             Ok(statement.query_map([instance], |row| channel(row, 0))?.collect::<Result<_, _>>()?)
         };
         self.0.readers.run(work).await
+    }
+
+    /// Whether nothing waits in `channel`, and nothing is being sent.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_idle(&self, channel: &Channel) -> Result<bool, Error> {
+        let place = place(channel);
+        self.0.readers.run(move |connection: &Connection| is_idle(connection, &place)).await
     }
 
     /// The parts of `channel` that were lost and that its next turn has not been told of; at most `most`.
@@ -297,34 +336,98 @@ pub(crate) fn insert(
     parts: &[Prepared],
 ) -> Result<Option<Row>, Error> {
     let Some(first) = parts.first() else { return Ok(None) };
-    let sql = "SELECT 1 FROM outbox WHERE instance = ?1 AND channel = ?2 AND thread = ?3
-                 AND state IN ('waiting', 'sending')";
-    let idle = !open.connection.prepare_cached(sql)?.exists(params![
-        first.place[0],
-        first.place[1],
-        first.place[2]
-    ])?;
-    let (now, created) = (open.now(), open.timestamp());
+    let idle = is_idle(open.connection, &first.place)?;
+    let created = open.timestamp();
     let mut taken = None;
-    for (index, Prepared { new, part, place: [instance, channel, thread] }) in parts.iter().enumerate() {
+    for (index, prepared) in parts.iter().enumerate() {
         let take = idle && index == 0;
-        let sql = "INSERT INTO outbox (instance, account, channel, thread, reply_to, inbox, key, part, state, created, claim)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9 = 'sending')";
-        let state = if take { "sending" } else { "waiting" };
-        let Target { account, reply_to, .. } = &new.target;
-        let values = params![instance, account, channel, thread, reply_to, inbox, new.key, part, state, now];
-        open.connection.prepare_cached(sql)?.execute(values)?;
+        let number = insert_one(open, inbox, prepared, None, take)?;
         if take {
-            let New { instance, target, part, key } = new.clone();
-            let number = open.connection.last_insert_rowid();
-            taken = Some(Row { number, instance, target, part, key, claim: 1, attempts: 0, created });
+            let New { instance, target, part, key } = prepared.new.clone();
+            let act = Act::Send;
+            taken = Some(Row { number, instance, target, part, act, key, claim: 1, attempts: 0, created });
         }
     }
     Ok(taken)
 }
 
+/// Writes the parts of the answer to `inbox`, which take the `places` of messages that are there. Takes the first where
+/// nothing else waits.
+pub(crate) fn replace(
+    open: &mut Transaction<'_>,
+    inbox: i64,
+    parts: &[Prepared],
+    places: &[String],
+) -> Result<Option<Row>, Error> {
+    let place = crate::inbox::place_of(open.connection, inbox)?;
+    let idle = is_idle(open.connection, &place)?;
+    for (index, prepared) in parts.iter().enumerate() {
+        insert_one(open, Some(inbox), prepared, places.get(index).map(String::as_str), false)?;
+    }
+    crate::partial::take_back(open, inbox, parts.len())?;
+    if idle { take(open, &place) } else { Ok(None) }
+}
+
+fn insert_one(
+    open: &mut Transaction<'_>,
+    inbox: Option<i64>,
+    prepared: &Prepared,
+    replaces: Option<&str>,
+    take: bool,
+) -> Result<i64, Error> {
+    let Prepared { new, part, place: [instance, channel, thread] } = prepared;
+    let sql = "INSERT INTO outbox (instance, account, channel, thread, reply_to, inbox, key, part, state, created, claim,
+                                   act, replaces)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9 = 'sending',
+                       CASE WHEN ?11 IS NULL THEN 'send' ELSE 'edit' END, ?11)";
+    let (state, now) = (if take { "sending" } else { "waiting" }, open.now());
+    let Target { account, reply_to, .. } = &new.target;
+    let values =
+        params![instance, account, channel, thread, reply_to, inbox, new.key, part, state, now, replaces];
+    open.connection.prepare_cached(sql)?.execute(values)?;
+    Ok(open.connection.last_insert_rowid())
+}
+
+fn is_idle(connection: &Connection, place: &[String; 3]) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM outbox WHERE instance = ?1 AND channel = ?2 AND thread = ?3
+                 AND state IN ('waiting', 'sending')";
+    Ok(!connection.prepare_cached(sql)?.exists(place.each_ref())?)
+}
+
+fn send_instead(
+    open: &mut Transaction<'_>,
+    (number, claim): (i64, i64),
+    [instance, channel, thread]: &[String; 3],
+    why: &str,
+    is_there: bool,
+) -> Result<(), Error> {
+    let sql = "UPDATE outbox SET state = 'waiting', why = ?3, attempts = 0
+               WHERE number = ?1 AND state = 'sending' AND claim = ?2 AND act = 'edit'";
+    if open.connection.prepare_cached(sql)?.execute(params![number, claim, why])? == 0 {
+        return Ok(());
+    }
+    // Behind everything that waits: it is the least urgent.
+    let sql = "INSERT INTO outbox (instance, account, channel, thread, inbox, key, part, state, created, act, replaces)
+               SELECT instance, account, channel, thread, inbox, '', ?6, 'waiting', ?7, 'delete', replaces FROM outbox
+               WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('waiting', 'sending') AND act = 'edit'
+                 AND number >= ?4 + (1 - ?5) AND inbox = (SELECT inbox FROM outbox WHERE number = ?4) ORDER BY number";
+    let values = params![instance, channel, thread, number, is_there, nothing()?, open.now()];
+    open.connection.prepare_cached(sql)?.execute(values)?;
+    let sql = "UPDATE outbox SET act = 'send', replaces = NULL
+               WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('waiting', 'sending') AND act = 'edit'
+                 AND number >= ?4 AND inbox = (SELECT inbox FROM outbox WHERE number = ?4)";
+    open.connection.prepare_cached(sql)?.execute(params![instance, channel, thread, number])?;
+    Ok(())
+}
+
+/// The part of a row that takes a message back.
+pub(crate) fn nothing() -> Result<String, Error> {
+    to_json(&Part { body: String::new(), plain: String::new(), files: Vec::new() })
+}
+
 fn take(open: &mut Transaction<'_>, place: &[String; 3]) -> Result<Option<Row>, Error> {
-    let sql = "SELECT number, instance, account, channel, thread, reply_to, key, part, attempts, created, state, claim + 1
+    let sql = "SELECT number, instance, account, channel, thread, reply_to, key, part, attempts, created, state, claim + 1,
+                      act, replaces
                FROM outbox WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('waiting', 'sending')
                ORDER BY number LIMIT 1";
     let read = |row: &Columns<'_>| Ok((readable(row)?, row.get::<_, String>(10)?));
@@ -382,5 +485,14 @@ fn row(row: &Columns<'_>) -> rusqlite::Result<Row> {
         attempts: row.get(8)?,
         created: time(row, 9)?,
         claim: row.get(11)?,
+        act: act(row)?,
+    })
+}
+
+fn act(row: &Columns<'_>) -> rusqlite::Result<Act> {
+    Ok(match row.get::<_, String>(12)?.as_str() {
+        "edit" => Act::Edit(row.get(13)?),
+        "delete" => Act::Delete(row.get(13)?),
+        _ => Act::Send,
     })
 }

@@ -41,6 +41,7 @@ impl Table {
                        WHERE number = ?1 AND state IN ('received', 'running')";
             if open.connection.prepare_cached(sql)?.execute(params![number, open.now()])? > 0 {
                 open.append(&event)?;
+                crate::partial::take_back(open, number, 0)?;
             }
             Ok(())
         };

@@ -103,9 +103,10 @@ impl Table {
         self.0.writer.run(work).await
     }
 
-    /// Ends an open event and stores what is sent because of it, all or nothing. Where nothing else waits in the
-    /// channel, the first part is given back as one that is being sent; `None` in the outer place where the event was
-    /// not open any more, and then nothing was stored.
+    /// Ends an open event and stores what is sent because of it, all or nothing. The parts take the places of the
+    /// messages that showed the answer while it was written; of those, what is too many is taken back. Where nothing
+    /// else waits in the channel, what is first is given back as being sent; `None` in the outer place where the event
+    /// was not open any more, and then nothing was stored.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -124,7 +125,11 @@ impl Table {
             if let Some(event) = &event {
                 open.append(event)?;
             }
-            outbox::insert(open, Some(number), &parts).map(Some)
+            let places = partial::of(open.connection, number)?;
+            if places.is_empty() {
+                return outbox::insert(open, Some(number), &parts).map(Some);
+            }
+            outbox::replace(open, number, &parts, &places).map(Some)
         };
         self.0.writer.run(work).await
     }
@@ -196,6 +201,7 @@ fn edit(open: &mut Transaction<'_>, number: i64) -> Result<Edit, Error> {
     };
     let running = (target.state == State::Running).then_some(target.number);
     end(open, target.number, State::Answered)?;
+    partial::pass_on(open, target.number, number)?;
     let sql = "UPDATE inbox SET lane = 'turn' WHERE number = ?1";
     open.connection.prepare_cached(sql)?.execute([number])?;
     Ok(Edit::Turn { running })

@@ -1,5 +1,7 @@
 //! Inbox, outbox and channels.
 
+mod partial;
+
 use std::time::Duration;
 
 use openpact_model::audit;
