@@ -21,9 +21,11 @@ mod native;
 mod notify;
 mod outcome;
 mod pace;
+mod partial;
 mod places;
 mod recovery;
 mod render;
+mod replace;
 mod said;
 mod sender;
 #[cfg(test)]
@@ -50,6 +52,8 @@ use crate::bucket::Buckets;
 use crate::people::People;
 use crate::{Error, Orchestrator};
 
+pub use partial::Streaming;
+
 use attached::Attached;
 use lane::Lanes;
 use places::Places;
@@ -71,6 +75,10 @@ pub struct Config {
     pub turns_each: usize,
     /// Calls of one adapter that send at once; at least 1.
     pub sends: usize,
+    /// From the first that can be seen of an answer until it is shown before its end.
+    pub show_after: Duration,
+    /// The least time between two calls of an adapter that show one answer before its end.
+    pub show_every: Duration,
     /// Wall time of one call of an adapter.
     pub call_deadline: Duration,
     /// How long a message is tried until it is given up.
@@ -99,6 +107,8 @@ impl Default for Config {
             turns: 512,
             turns_each: 32,
             sends: 32,
+            show_after: Duration::from_millis(700),
+            show_every: Duration::from_secs(1),
             call_deadline: Duration::from_mins(1),
             give_up: DAY,
             backoff: Duration::from_secs(1),
@@ -170,6 +180,8 @@ pub struct Chat {
     details: RwLock<HashMap<(String, String), Detail>>,
     /// Where tools may send to besides, by provider.
     send_to: RwLock<HashMap<String, BTreeSet<Place>>>,
+    /// Where answers are shown while they are written.
+    streaming: RwLock<Streaming>,
     tasks: TaskTracker,
     /// Nothing is taken any more, and no turn begins.
     closing: AtomicBool,
@@ -209,6 +221,7 @@ impl Config {
             turns,
             details: RwLock::default(),
             send_to: RwLock::default(),
+            streaming: RwLock::default(),
             tasks: TaskTracker::new(),
             closing: AtomicBool::new(false),
             parking: CancellationToken::new(),

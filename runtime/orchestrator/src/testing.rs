@@ -236,7 +236,7 @@ impl ToolProvider for Tools {
 }
 
 /// An engine that does what the message says: `hang`, `deaf`, `gate`, `cut`, `panic`, `busy`, `fail`,
-/// `tool NAME JSON`; everything else it repeats.
+/// `tool NAME JSON`, `drip A|B` (says A, then B, then ends, each with a permit); everything else it repeats.
 pub(crate) struct Puppet {
     store: Store,
     tools: Arc<dyn ToolCaller>,
@@ -362,6 +362,23 @@ impl Engine for Puppet {
                     text("through")
                 };
                 stream::once(opened).chain(stream::iter([Event::End])).boxed()
+            }
+            drip if drip.starts_with("drip ") => {
+                let pieces: Vec<_> = drip["drip ".len()..].split('|').map(str::to_owned).collect();
+                let gate = Arc::clone(&self.gate);
+                let next = move |pieces: Option<std::vec::IntoIter<String>>| {
+                    let (gate, cancel, aborted) = (Arc::clone(&gate), turn.cancel.clone(), aborted.clone());
+                    async move {
+                        let mut pieces = pieces?;
+                        tokio::select! {
+                            permit = gate.acquire() => permit.unwrap().forget(),
+                            () = cancel.cancelled() => return Some((aborted, None)),
+                        }
+                        let piece = pieces.next().map(|piece| (text(&piece), Some(pieces)));
+                        Some(piece.unwrap_or((Event::End, None)))
+                    }
+                };
+                stream::unfold(Some(pieces.into_iter()), next).boxed()
             }
             "cut" => stream::iter([text("half an ans")]).boxed(),
             "panic" => panic!("this engine panics on purpose"),

@@ -90,6 +90,7 @@ impl App {
         };
         let chat = config.build(ports).await.map_err(Failure::failed)?;
         chat.set_details(details(&self.config()));
+        chat.set_streaming(streaming(&self.config()));
         chat.set_send_to(send_to(&self.config()));
         let _granting = self.grants_changing.lock().await;
         built.components.add_native(chat.native_tools(), &built.router);
@@ -112,6 +113,7 @@ impl App {
         if let Some(service) = self.service.get() {
             service.chat.set_details(details(&self.config()));
             service.chat.set_send_to(send_to(&self.config()));
+            service.chat.set_streaming(streaming(&self.config()));
         }
     }
 
@@ -154,6 +156,21 @@ fn details(config: &Config) -> HashMap<(String, String), chat::Detail> {
 /// Where tools may send to besides, by platform.
 fn send_to(config: &Config) -> HashMap<String, BTreeSet<Place>> {
     config.chat.providers.iter().map(|(name, provider)| (name.clone(), provider.places())).collect()
+}
+
+/// Where answers are shown while they are written.
+fn streaming(config: &Config) -> delivery::Streaming {
+    let mut streaming = delivery::Streaming::default();
+    for (provider, stated) in &config.chat.providers {
+        if stated.stream {
+            streaming.providers.insert(provider.clone());
+        }
+        let channels = stated.channels.iter().filter_map(|(channel, stated)| {
+            stated.stream.map(|stream| ((provider.clone(), channel.clone()), stream))
+        });
+        streaming.channels.extend(channels);
+    }
+    streaming
 }
 
 fn queues(counts: Counts) -> String {

@@ -35,6 +35,9 @@ pub(crate) struct Provider {
     pub(crate) default: Unknown,
     /// How fast messages are sent, where it should be slower than the platform allows.
     pub(crate) pace: Pace,
+    /// Whether an answer is shown while it is written: its messages are changed in place, about once a second. Each
+    /// change counts against the limits of the platform.
+    pub(crate) stream: bool,
     /// Single channels, by the identifier that the platform gives them.
     #[schemars(extend("x-example-name" = "\"-1001234567890\""))]
     pub(crate) channels: BTreeMap<String, Channel>,
@@ -56,6 +59,9 @@ pub(crate) struct Channel {
     /// How much of its work the assistant shows, until '/mode' says otherwise.
     #[schemars(with = "Option<DetailName>", extend("examples" = ["simple"]))]
     pub(crate) detail: Option<Detail>,
+    /// Whether an answer is shown while it is written, in place of what holds for the platform.
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) stream: Option<bool>,
 }
 
 /// What somebody is whom nobody named.

@@ -81,7 +81,7 @@ impl Chat {
     }
 
     /// What names a part to the platform.
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         let mut bytes = [0; 10];
         self.random.fill(&mut bytes);
         bytes.iter().fold(String::with_capacity(20), |mut text, byte| {
@@ -149,7 +149,7 @@ pub(super) fn target(event: &Event, reply_to: Option<&str>) -> Target {
 }
 
 /// The message that an answer replies to.
-fn message_of(event: &Event) -> Option<&str> {
+pub(super) fn message_of(event: &Event) -> Option<&str> {
     match &event.happening {
         Happening::Message(message) | Happening::Edit(message) => Some(&message.id),
         Happening::Command(used) => used.message.as_deref(),

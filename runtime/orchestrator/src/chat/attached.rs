@@ -24,6 +24,8 @@ const TYPING: usize = 4;
 
 /// Files that are fetched at once: each may be in memory as a whole.
 const FETCHING: usize = 16;
+/// Calls at once that show answers which are being written, for the same reason.
+const PARTIALS: usize = 8;
 
 /// How long the calls of an adapter that was detached may take to end.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -36,6 +38,7 @@ pub(super) struct Attached {
     pub(super) slots: Semaphore,
     pub(super) typing: Semaphore,
     pub(super) fetching: Semaphore,
+    pub(super) partials: Semaphore,
     /// Nothing more is sent.
     pub(super) stop: CancellationToken,
     /// What is being sent is let go of.
@@ -70,6 +73,7 @@ impl Attached {
             slots: Semaphore::new(config.sends.max(1)),
             typing: Semaphore::new(TYPING),
             fetching: Semaphore::new(FETCHING),
+            partials: Semaphore::new(PARTIALS),
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),
             flush: CancellationToken::new(),

@@ -29,17 +29,22 @@ impl Outcome {
     /// Everything until the turn's last event.
     pub(super) async fn collect(mut updates: Updates) -> Self {
         let mut outcome = Self::default();
-        loop {
-            match updates.recv().await {
-                Some(Update::Event(Event::End) | Update::Done) | None => return outcome,
-                Some(Update::Event(Event::Error { kind, message })) => {
-                    outcome.failure = Some((kind, message));
-                    return outcome;
-                }
-                Some(Update::Event(event)) => outcome.add(event),
-                Some(Update::Notice(text)) => outcome.push(None, Piece::Notice(text)),
+        while outcome.take(updates.recv().await) {}
+        outcome
+    }
+
+    /// Takes what comes next; says whether there is more to come.
+    pub(super) fn take(&mut self, update: Option<Update>) -> bool {
+        match update {
+            Some(Update::Event(Event::End) | Update::Done) | None => return false,
+            Some(Update::Event(Event::Error { kind, message })) => {
+                self.failure = Some((kind, message));
+                return false;
             }
+            Some(Update::Event(event)) => self.add(event),
+            Some(Update::Notice(text)) => self.push(None, Piece::Notice(text)),
         }
+        true
     }
 
     /// What a turn said whose messages are all that is left of it; `None` where it had not come to its end.
@@ -66,14 +71,16 @@ impl Outcome {
         Some(outcome)
     }
 
+    /// What there is so far, with what the channel wants to see; `None` while that is nothing.
+    pub(super) fn so_far(&self, detail: Detail) -> Option<Outbound> {
+        let pieces = shown(self.pieces.clone(), detail);
+        let stage = Stage::Partial;
+        (!pieces.is_empty()).then_some(Outbound { pieces, buttons: Vec::new(), detail, stage })
+    }
+
     /// The message that goes out, with what the channel wants to see.
     pub(super) fn into_outbound(self, detail: Detail) -> Outbound {
-        let is_shown = |piece: &Piece| match piece {
-            Piece::Reasoning(_) => matches!(detail, Detail::Thinking | Detail::Full),
-            Piece::ToolUse(_) => matches!(detail, Detail::Tools | Detail::Full),
-            _ => true,
-        };
-        let mut pieces: Vec<Piece> = self.pieces.into_iter().filter(is_shown).filter(has_text).collect();
+        let mut pieces = shown(self.pieces, detail);
         if let Some((_, message)) = self.failure {
             pieces.push(Piece::Notice(message));
         }
@@ -126,6 +133,15 @@ impl Outcome {
             used.state = if is_error { ToolState::Failed } else { ToolState::Done };
         }
     }
+}
+
+fn shown(pieces: Vec<Piece>, detail: Detail) -> Vec<Piece> {
+    let is_shown = |piece: &Piece| match piece {
+        Piece::Reasoning(_) => matches!(detail, Detail::Thinking | Detail::Full),
+        Piece::ToolUse(_) => matches!(detail, Detail::Tools | Detail::Full),
+        _ => true,
+    };
+    pieces.into_iter().filter(is_shown).filter(has_text).collect()
 }
 
 fn has_text(piece: &Piece) -> bool {

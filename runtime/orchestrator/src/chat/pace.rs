@@ -124,6 +124,18 @@ impl Pacer {
         true
     }
 
+    /// Takes a moment for a message that nobody waits for, if there is one right now and nobody waits for another.
+    pub(super) fn try_take(&self, channel: &str, now: Instant) -> bool {
+        let Ok(_gate) = self.gate.try_lock() else { return false };
+        self.take(channel, now).is_ok()
+    }
+
+    /// The same for the change of a message, which is none of the channel's messages.
+    pub(super) fn try_spare(&self, channel: &str, now: Instant) -> bool {
+        let Ok(_gate) = self.gate.try_lock() else { return false };
+        self.spare(channel, now)
+    }
+
     /// No channel may.
     fn pause_all(&self, now: Instant, time: Duration) {
         let mut state = lock(&self.state);
@@ -257,6 +269,19 @@ mod tests {
         assert!(pacer.spare("b", now + 1299 * MS));
         pacer.limited("a", now + 2000 * MS, 1000 * MS, true);
         assert!(!pacer.spare("b", now + 2999 * MS));
+    }
+
+    #[test]
+    fn whoever_waits_comes_before_what_nobody_waits_for() {
+        let (pacer, now) = (pacer(1000, Some(10), Pace::default()), Instant::now());
+        assert!(pacer.try_take("a", now));
+        assert!(!pacer.try_take("a", now + 999 * MS), "a channel keeps its pace");
+        assert!(!pacer.try_spare("b", now + 99 * MS), "so do all of them");
+        assert!(pacer.try_spare("a", now + 100 * MS), "a change is no message");
+        let gate = pacer.gate.try_lock().unwrap();
+        assert!(!pacer.try_take("a", now + 2000 * MS) && !pacer.try_spare("a", now + 2000 * MS));
+        drop(gate);
+        assert!(pacer.try_take("a", now + 2000 * MS));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use openpact_model::chat::{SendError, Sent};
 use openpact_model::role::Channel;
-use openpact_store::outbox::{Failure, Row};
+use openpact_store::outbox::{Act, Failure, Row};
 use tokio::time::Instant;
 
 use super::answer::lost_record;
@@ -20,7 +20,7 @@ const MOST_BROKEN: u32 = 10;
 const MOST_MOVED: usize = 10_000;
 
 /// What comes after an attempt.
-enum After {
+pub(super) enum After {
     /// This part, taken already.
     Part(Box<Row>),
     /// Whatever lies there.
@@ -112,10 +112,9 @@ impl Chat {
                 attached.slots.acquire().await.expect("the semaphore is never closed")
             } => slot,
         };
-        let call = attached.adapter.send_part(&part.target, &part.part, &part.key);
         let given = tokio::select! {
             biased;
-            given = attached.bounded(call) => given,
+            given = attached.bounded(super::replace::act(attached, &part)) => given,
             // It may have been sent; the part stays in that state.
             () = attached.abandon.cancelled() => return After::Stop,
         };
@@ -128,9 +127,11 @@ impl Chat {
         }
     }
 
-    async fn sent(&self, attached: &Attached, channel: &Channel, part: &Row, sent: Sent) -> After {
-        let provider = channel.provider.clone();
-        metrics::counter!("openpact_messages_sent_total", "provider" => provider).increment(1);
+    pub(super) async fn sent(&self, attached: &Attached, channel: &Channel, part: &Row, sent: Sent) -> After {
+        if !matches!(part.act, Act::Delete(_)) {
+            let provider = channel.provider.clone();
+            metrics::counter!("openpact_messages_sent_total", "provider" => provider).increment(1);
+        }
         let place = &part.target.channel;
         if let Some(pause) = sent.pause {
             attached.pacer.pause(place, Instant::now(), Duration::from_millis(pause.into()));
@@ -195,14 +196,18 @@ impl Chat {
             SendError::Broken(_) => part.attempts + 1 >= MOST_BROKEN,
             _ => false,
         };
+        let is_too_old = self.is_too_old(part);
+        if let Some(after) = self.unreplaced(attached, channel, part, &error, (is_final, is_too_old)).await {
+            return after;
+        }
         if is_final {
             return self.lose(attached, channel, part, Failure::Refused, &why).await;
         }
-        if self.is_too_old(part) {
+        if is_too_old {
             return self.lose(attached, channel, part, Failure::GivenUp, &why).await;
         }
         // An adapter that broke may have sent it before.
-        if let SendError::Unknown(_) | SendError::Broken(_) = &error {
+        if part.act == Act::Send && matches!(error, SendError::Unknown(_) | SendError::Broken(_)) {
             attached.count_ambiguous(1);
         }
         let (counted, asked) = match error {
@@ -245,7 +250,7 @@ impl Chat {
 
     /// Has a part wait that was not sent. Where that cannot be written, it stays as one that is being sent, and counts
     /// as ambiguous when its adapter is attached again.
-    async fn put_back(&self, attached: &Attached, part: &Row, why: &str, counted: bool) {
+    pub(super) async fn put_back(&self, attached: &Attached, part: &Row, why: &str, counted: bool) {
         let mut failures = 0;
         while let Err(error) = self.store.outbox().put_back(part, why, counted).await {
             tracing::error!(
@@ -267,7 +272,7 @@ impl Chat {
     }
 
     /// Waits after failure number `failures`, or for as long as was asked for, or until the sender is to end.
-    async fn wait(&self, attached: &Attached, failures: u32, asked: Duration) -> After {
+    pub(super) async fn wait(&self, attached: &Attached, failures: u32, asked: Duration) -> After {
         let Config { backoff: base, longest_backoff, .. } = self.config;
         let wait = match failures {
             0 => asked.min(longest_backoff),

@@ -11,6 +11,7 @@ mod native;
 mod order;
 mod platform;
 mod sending;
+mod streaming;
 mod who;
 
 use std::collections::BTreeSet;

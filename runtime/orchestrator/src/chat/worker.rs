@@ -215,7 +215,7 @@ impl Chat {
         };
         let answer = async {
             let outcome = tokio::select! {
-                outcome = Outcome::collect(updates) => outcome,
+                outcome = self.listen(channel, row, updates) => outcome,
                 never = self.keep_typing(channel, &row.event) => match never {},
             };
             // An answer that waits for its adapter takes no place from others.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use openpact_model::chat::{
     Abilities, Account, AdapterError, Author, AuthorKind, ButtonPress, CommandSpec, CommandUse, Happening,
-    Info, LengthUnit, Message, Occasion, Part, Piece, Place, SendError, Sent, Target, Visibility,
+    Info, LengthUnit, Message, Occasion, Part, Piece, Place, SendError, Sent, Stage, Target, Visibility,
 };
 
 use super::*;
@@ -13,6 +13,7 @@ use super::*;
 /// One message that lies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
+    pub(super) id: String,
     pub(super) channel: String,
     pub(super) reply_to: Option<String>,
     pub(super) text: String,
@@ -32,7 +33,7 @@ pub(super) enum Fetched {
     Never,
 }
 
-/// The platform with its one adapter. Parts are what stands between `¶`.
+/// The platform with its one adapter. Parts are what stands between `¶`; before the end also what stands between `§`.
 pub(super) struct Platform {
     info: Info,
     said: Mutex<Vec<Said>>,
@@ -41,7 +42,16 @@ pub(super) struct Platform {
     pub(super) stuck: Mutex<HashSet<String>>,
     /// What channels are called where they are sent to by another name.
     pub(super) moved: Mutex<HashMap<String, String>>,
+    /// Changes that never return, after they were made.
+    pub(super) is_edit_stuck: AtomicBool,
+    pub(super) is_delete_stuck: AtomicBool,
     pub(super) is_render_stuck: AtomicBool,
+    /// The next changes fail, and the next takings back.
+    pub(super) edit_faults: Mutex<VecDeque<SendError>>,
+    pub(super) delete_faults: Mutex<VecDeque<SendError>>,
+    /// When something was to be sent or changed.
+    touched: Mutex<Vec<tokio::time::Instant>>,
+    ids: AtomicUsize,
     render_faults: Mutex<VecDeque<SendError>>,
     /// The next answers to interactions fail.
     pub(super) interaction_faults: Mutex<VecDeque<SendError>>,
@@ -57,14 +67,14 @@ pub(super) struct Platform {
 
 impl Platform {
     pub(super) fn new() -> Arc<Self> {
-        Self::able(Abilities { typing: true, ..Abilities::default() })
+        Self::with(Abilities { typing: true, ..Abilities::default() })
     }
 
     pub(super) fn with_buttons() -> Arc<Self> {
-        Self::able(Abilities { typing: true, buttons: true, ..Abilities::default() })
+        Self::with(Abilities { typing: true, buttons: true, ..Abilities::default() })
     }
 
-    fn able(abilities: Abilities) -> Arc<Self> {
+    pub(super) fn with(abilities: Abilities) -> Arc<Self> {
         let info = Info {
             platform: "fake".into(),
             title: "Fake".into(),
@@ -82,7 +92,13 @@ impl Platform {
             faults: Mutex::default(),
             stuck: Mutex::default(),
             moved: Mutex::default(),
+            is_edit_stuck: AtomicBool::new(false),
+            is_delete_stuck: AtomicBool::new(false),
             is_render_stuck: AtomicBool::new(false),
+            edit_faults: Mutex::default(),
+            delete_faults: Mutex::default(),
+            touched: Mutex::default(),
+            ids: AtomicUsize::new(0),
             render_faults: Mutex::default(),
             interaction_faults: Mutex::default(),
             typing_fault: Mutex::default(),
@@ -102,6 +118,20 @@ impl Platform {
     /// The texts in one channel.
     pub(super) fn texts(&self, channel: &str) -> Vec<String> {
         self.said().into_iter().filter(|said| said.channel == channel).map(|said| said.text).collect()
+    }
+
+    /// The times between one try to send or change something and the next.
+    pub(super) fn gaps(&self) -> Vec<Duration> {
+        lock(&self.touched).windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    /// Somebody deletes a message.
+    pub(super) fn remove(&self, id: &str) -> bool {
+        let mut said = lock(&self.said);
+        let before = said.len();
+        said.retain(|said| said.id != id);
+        self.changed.notify_waiters();
+        said.len() < before
     }
 
     /// The next calls into that channel fail.
@@ -130,6 +160,24 @@ impl Platform {
 
     pub(super) fn unstick(&self, channel: &str) {
         lock(&self.stuck).remove(channel);
+    }
+
+    /// Waits until these messages lie in a channel.
+    pub(super) async fn until_said(&self, channel: &str, expected: &[&str]) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let texts = self.texts(channel);
+            if texts == expected {
+                return;
+            }
+            let patience = Duration::from_secs(20);
+            assert!(
+                tokio::time::timeout(patience, changed).await.is_ok(),
+                "{texts:?} lie there, and not {expected:?}"
+            );
+        }
     }
 
     /// Waits until so many messages lie in a channel, and gives their texts.
@@ -185,17 +233,23 @@ impl Adapter for Platform {
         };
         let buttons = message.buttons.iter().map(|button| format!("[{}]({})", button.label, button.value));
         let text = message.pieces.iter().map(piece).chain(buttons).collect::<Vec<_>>().join("\n");
+        let text = match message.stage {
+            Stage::Partial => text.replace('§', "¶"),
+            Stage::Complete => text.replace('§', ""),
+        };
         let part = |text: &str| Part { body: text.to_owned(), plain: text.to_owned(), files: Vec::new() };
         Ok(text.split('¶').map(part).collect())
     }
 
     async fn send_part(&self, target: &Target, part: &Part, key: &str) -> Result<Sent, SendError> {
+        lock(&self.touched).push(tokio::time::Instant::now());
+        let id = format!("m{}", self.ids.fetch_add(1, Ordering::SeqCst));
         let fault = lock(&self.faults).get_mut(&target.channel).and_then(VecDeque::pop_front);
         let is_sent = fault.as_ref().is_none_or(|fault| matches!(fault, SendError::Unknown(_)));
         if is_sent {
             let (channel, reply_to) = (target.channel.clone(), target.reply_to.clone());
             let (text, key) = (part.body.clone(), key.to_owned());
-            lock(&self.said).push(Said { channel, reply_to, text, key });
+            lock(&self.said).push(Said { id: id.clone(), channel, reply_to, text, key });
             self.changed.notify_waiters();
         }
         if lock(&self.stuck).contains(&target.channel) {
@@ -205,15 +259,33 @@ impl Adapter for Platform {
             return Err(fault);
         }
         let moved_to = lock(&self.moved).get(&target.channel).cloned();
-        Ok(Sent { id: "1".into(), pause: None, moved_to })
+        Ok(Sent { id, pause: None, moved_to })
     }
 
-    async fn edit_part(&self, _: &Target, _: &str, _: &Part) -> Result<(), SendError> {
-        Ok(())
+    async fn edit_part(&self, target: &Target, id: &str, part: &Part) -> Result<(), SendError> {
+        lock(&self.touched).push(tokio::time::Instant::now());
+        let fault = lock(&self.edit_faults).pop_front();
+        if fault.as_ref().is_none_or(|fault| matches!(fault, SendError::Unknown(_))) {
+            let mut said = lock(&self.said);
+            let said = said.iter_mut().find(|said| said.id == id && said.channel == target.channel);
+            said.ok_or_else(|| SendError::Gone(id.to_owned()))?.text.clone_from(&part.body);
+            self.changed.notify_waiters();
+        }
+        if self.is_edit_stuck.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        fault.map_or(Ok(()), Err)
     }
 
-    async fn delete_part(&self, _: &Target, _: &str) -> Result<(), SendError> {
-        Ok(())
+    async fn delete_part(&self, _: &Target, id: &str) -> Result<(), SendError> {
+        if let Some(fault) = lock(&self.delete_faults).pop_front() {
+            return Err(fault);
+        }
+        let is_there = self.remove(id);
+        if self.is_delete_stuck.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if is_there { Ok(()) } else { Err(SendError::Gone(id.to_owned())) }
     }
 
     async fn typing(&self, _: &Target) -> Result<(), SendError> {
@@ -231,7 +303,13 @@ impl Adapter for Platform {
         }
         let text = format!("{:?}", answer.pieces);
         let channel = format!("interaction {interaction}");
-        lock(&self.said).push(Said { channel: channel.clone(), reply_to: None, text, key: String::new() });
+        lock(&self.said).push(Said {
+            id: String::new(),
+            channel: channel.clone(),
+            reply_to: None,
+            text,
+            key: String::new(),
+        });
         self.changed.notify_waiters();
         if lock(&self.stuck).contains(&channel) {
             std::future::pending::<()>().await;
