@@ -62,8 +62,9 @@ impl Chat {
             metrics::counter!("openpact_messages_ended_total", "provider" => provider, "state" => state)
                 .increment(1);
         }
+        // Without parts there may be messages to take back.
         if let Some(first) = finished
-            && !finish.parts.is_empty()
+            && (first.is_some() || !finish.parts.is_empty())
         {
             self.hand_over(channel, first, sender).await;
         }

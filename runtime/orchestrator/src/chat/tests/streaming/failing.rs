@@ -145,6 +145,22 @@ async fn a_short_trouble_is_made_up_for_and_a_long_one_ends_the_show() {
 }
 
 #[tokio::test]
+async fn what_was_shown_of_an_answer_that_is_given_up_is_taken_back() {
+    let world = World::new();
+    let scene = shown(&world).await;
+    scene.platform.fail_render((0..1_000_000).map(|_| SendError::Unavailable("busy".into())));
+    scene.drip(3);
+    let before = scene.platform.calls.load(Ordering::SeqCst);
+    while scene.platform.calls.load(Ordering::SeqCst) < before + 20 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    world.clock.advance(quick().give_up);
+    scene.platform.until_said("a", &[]).await;
+    scene.settled().await;
+    assert_eq!(scene.state(&world, 1).await, "failed");
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_written_down_is_taken_back() {
     let world = World::new();
     world.break_table("partial", "true");
