@@ -10,7 +10,7 @@ use openpact_test_platforms::{Answer, Platform};
 use serde_json::{Value, json};
 
 use super::secrecy;
-use super::stage::{ANYTHING, KEY, WELCOME, code, terminate};
+use super::stage::{ANYTHING, ASKED, KEY, WELCOME, code, terminate};
 
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -165,14 +165,15 @@ mcp: {{ enabled: false }}
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// The next thing that the assistant says in that room after something is done, a welcome aside.
+    /// The next thing that the assistant says in that room after something is done, a welcome and what
+    /// tells owners of strangers aside.
     #[track_caller]
     pub(crate) fn answer<T>(&self, platform: &dyn Platform, room: &str, act: impl FnOnce() -> T) -> Answer {
         let before = platform.answers(room).len();
         act();
         self.wait(platform, &format!("an answer in {room}"), || {
             let mut news = platform.answers(room).into_iter().skip(before);
-            news.find(|answer| !answer.text.contains(WELCOME))
+            news.find(|answer| !answer.text.contains(WELCOME) && !answer.text.contains(ASKED))
         })
     }
 

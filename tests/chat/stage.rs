@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_secs(100);
 pub(crate) const WELCOME: &str = "You have been let in";
 
 /// What owners are told of strangers holds this.
-const ASKED: &str = "to be let in";
+pub(crate) const ASKED: &str = "to be let in";
 
 /// What the model says to everything that no script names.
 pub(crate) const ANYTHING: &str = "Understood.";
