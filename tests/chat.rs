@@ -15,6 +15,7 @@ mod hostile;
 mod platforms;
 #[path = "chat/secrecy.rs"]
 mod secrecy;
+#[expect(dead_code, reason = "the tests of incidents use the rest of it")]
 #[path = "chat/several.rs"]
 mod several;
 #[path = "chat/stage.rs"]

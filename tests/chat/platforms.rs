@@ -6,6 +6,41 @@ use serde_json::json;
 use super::several::{GUESTS, OWNER, Several};
 use super::stage::{ANYTHING, ASKED, assert_recorded, code};
 
+/// An answer that comes word by word, with room between the words.
+fn slowly() -> serde_json::Value {
+    let words = (0..24).flat_map(|number| [json!({"text": format!("word{number} ")}), json!({"pause": 200})]);
+    let say: Vec<_> = words.chain([json!({"text": "and the end."})]).collect();
+    json!({"times": 0, "expect": {"last-contains": ["word by word"]}, "say": say})
+}
+
+#[test]
+fn an_answer_is_shown_while_it_is_written() {
+    let stage = Several::start(vec![slowly()], ", stream: true");
+    let rooms: Vec<_> = stage.platforms().map(|platform| (platform, platform.direct(OWNER))).collect();
+    for (platform, room) in &rooms {
+        platform.say(room, OWNER, "Say it word by word.");
+    }
+    for (platform, room) in &rooms {
+        let shown = || platform.answers(room).into_iter().next();
+        let first = stage.wait(*platform, "the beginning", shown);
+        assert!(first.text.contains("word0") && !first.text.contains("the end"), "{first:?}");
+    }
+    for (platform, room) in &rooms {
+        let end = stage.wait(*platform, "the end", || {
+            platform.answers(room).into_iter().find(|answer| answer.text.contains("and the end."))
+        });
+        let name = platform.name();
+        let all = platform.answers(room);
+        let all: Vec<_> = all.iter().filter(|answer| !answer.deleted).collect();
+        assert_eq!(all.len(), 1, "one message on {name}: {all:#?}\n{}", platform.summary());
+        assert!((1..=8).contains(&end.edits), "about once a second on {name}: {}", end.edits);
+        for number in 0..24 {
+            assert_eq!(end.text.matches(&format!("word{number} ")).count(), 1, "{end:?}");
+        }
+    }
+    stage.end();
+}
+
 #[test]
 fn the_same_holds_on_every_platform() {
     let stage = Several::start(script(), "");
@@ -16,7 +51,10 @@ fn the_same_holds_on_every_platform() {
         a_long_answer_comes_in_parts(&stage, platform);
         an_edit_is_answered_as_one(&stage, platform);
         commands_are_answered_at_once(&stage, platform);
-        a_stranger_is_let_in_by_a_code(&stage, platform);
+        // Owners are told of five strangers an hour; `stranger.rs` has this for Telegram.
+        if platform.name() != "telegram" {
+            a_stranger_is_let_in_by_a_code(&stage, platform);
+        }
         a_stranger_is_let_in_by_a_button(&stage, platform);
         what_is_in_a_file_is_read(&stage, platform);
         programs_that_answer_each_other_are_stopped(&stage, platform);
@@ -133,18 +171,24 @@ fn a_stranger_is_let_in_by_a_button(stage: &Several, platform: &dyn Platform) {
     let asked = stage.wait(platform, "the question", || platform.answers(&owners).into_iter().find(is_about));
     let who = format!("{}:{}", platform.name(), platform.identity(stranger));
     assert!(asked.text.contains(&who), "{asked:?}");
-    let plain = code.replace('-', "");
-    let values =
-        ["approve:CODE:member", "approve:CODE:guest", "deny:CODE"].map(|value| value.replace("CODE", &plain));
-    assert_eq!(asked.buttons, values, "{asked:?}");
-    let accepted =
-        stage.answer(platform, &owners, || platform.press(&owners, OWNER, &asked.id, &asked.buttons[0]));
-    assert!(accepted.text.contains(&who) && accepted.text.contains("may speak"), "{}", accepted.text);
+    assert_eq!(asked.buttons.len(), 3, "as member, as guest, not at all: {asked:?}");
+    let press = |value: &str| {
+        let told = || {
+            let answers = platform.answers(&owners).into_iter().map(|answer| answer.text);
+            answers.chain(platform.toasts()).collect::<Vec<_>>()
+        };
+        let before = told();
+        platform.press(&owners, OWNER, &asked.id, value);
+        stage.wait(platform, "the answer to a press", || {
+            told().into_iter().find(|text| !before.contains(text) && !text.contains(ASKED))
+        })
+    };
+    let accepted = press(&asked.buttons[0]);
+    assert!(accepted.contains(&who) && accepted.contains("may speak"), "{accepted}");
     let said = stage.answer(platform, &room, || platform.say(&room, stranger, "Thank you."));
     assert_eq!(said.text, ANYTHING);
-    let again =
-        stage.answer(platform, &owners, || platform.press(&owners, OWNER, &asked.id, &asked.buttons[2]));
-    assert!(!again.text.contains("turned down"), "{again:?}");
+    let again = press(&asked.buttons[2]);
+    assert!(again.contains("no request is open with this code"), "{again}");
     let accepted = json!({"subject": who, "verdict": "allowed"});
     let owner = format!("{}:{}", platform.name(), platform.identity(OWNER));
     assert_recorded(&stage.audit("pairing.accept", &owner), &accepted);
@@ -152,17 +196,18 @@ fn a_stranger_is_let_in_by_a_button(stage: &Several, platform: &dyn Platform) {
 }
 
 fn what_is_in_a_file_is_read(stage: &Several, platform: &dyn Platform) {
-    let person = 33;
-    let room = stage.admit(platform, person);
+    let person = 32;
+    let room = platform.direct(person);
     let text = format!("the harvest of {} was 12 baskets", platform.name());
     let file = File { name: "harvest.txt", media_type: "text/plain", bytes: text.as_bytes() };
     let said = stage.answer(platform, &room, || platform.attach(&room, person, "How was it?", file));
     assert_eq!(said.text, ANYTHING);
     assert_eq!(stage.asked(&text, "How was it?"), 1, "a text file is part of the message");
     let bytes = [&b"\x7fELF\x02\x01\x01\x00"[..], &[0; 64]].concat();
-    let file = File { name: "tool.bin", media_type: "application/octet-stream", bytes: &bytes };
+    let name = format!("{}.bin", platform.name());
+    let file = File { name: &name, media_type: "application/octet-stream", bytes: &bytes };
     stage.answer(platform, &room, || platform.attach(&room, person, "And this one?", file));
-    assert_eq!(stage.asked("And this one?", "tool.bin"), 1, "another one is named");
+    assert_eq!(stage.asked("And this one?", &name), 1, "another one is named");
 }
 
 fn programs_that_answer_each_other_are_stopped(stage: &Several, platform: &dyn Platform) {

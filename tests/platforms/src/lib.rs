@@ -94,6 +94,11 @@ pub trait Platform: Send + Sync {
     /// A person presses a button.
     fn press(&self, room: &str, person: u32, message: &str, value: &str);
 
+    /// What people were told at the button itself, where the platform has no message for that.
+    fn toasts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The commands or presses in that room whose answer the person still waits for.
     fn unanswered(&self, room: &str) -> usize;
 

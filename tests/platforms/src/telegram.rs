@@ -130,6 +130,14 @@ impl Platform for Telegram {
         self.chat(room).press(&self.user(person), id(message), value);
     }
 
+    fn toasts(&self) -> Vec<String> {
+        let text = |call: &openpact_fake_telegram::Call| {
+            let is_toast = call.method.eq_ignore_ascii_case("answerCallbackQuery");
+            is_toast.then(|| call.parameters["text"].as_str().map(str::to_owned)).flatten()
+        };
+        self.server.look(|world| world.calls().iter().filter_map(text).collect())
+    }
+
     fn unanswered(&self, _: &str) -> usize {
         self.bot.unanswered()
     }

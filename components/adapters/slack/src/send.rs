@@ -82,7 +82,8 @@ pub(crate) fn edit(api: &impl Exchange, target: &Target, id: &str, part: &Part) 
     let request = |content| {
         let channel = SlackChannelId(target.channel.clone());
         let request = SlackApiChatUpdateRequest::new(channel, content, SlackTs(id.to_owned()));
-        Payload::of(&request.with_link_names(false).with_parse("none".to_owned()))
+        // Without `link_names`: nothing is linked by default, and the description wants it as a text, which the type is not.
+        Payload::of(&request.with_parse("none".to_owned()))
     };
     formatted(&Body::read(part)?, |content| api.call("chat.update", request(content)?))?;
     Ok(())

@@ -46,6 +46,8 @@ pub(super) struct Platform {
     pub(super) is_edit_stuck: AtomicBool,
     pub(super) is_delete_stuck: AtomicBool,
     pub(super) is_render_stuck: AtomicBool,
+    /// How long it takes after something was sent until that is told.
+    pub(super) lag: Mutex<Duration>,
     /// The next changes fail, and the next takings back.
     pub(super) edit_faults: Mutex<VecDeque<SendError>>,
     pub(super) delete_faults: Mutex<VecDeque<SendError>>,
@@ -95,6 +97,7 @@ impl Platform {
             is_edit_stuck: AtomicBool::new(false),
             is_delete_stuck: AtomicBool::new(false),
             is_render_stuck: AtomicBool::new(false),
+            lag: Mutex::default(),
             edit_faults: Mutex::default(),
             delete_faults: Mutex::default(),
             touched: Mutex::default(),
@@ -254,6 +257,10 @@ impl Adapter for Platform {
         }
         if lock(&self.stuck).contains(&target.channel) {
             std::future::pending::<()>().await;
+        }
+        let lag = *lock(&self.lag);
+        if !lag.is_zero() {
+            tokio::time::sleep(lag).await;
         }
         if let Some(fault) = fault {
             return Err(fault);

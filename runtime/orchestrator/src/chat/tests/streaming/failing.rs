@@ -174,6 +174,20 @@ async fn a_message_that_cannot_be_written_down_is_taken_back() {
 }
 
 #[tokio::test]
+async fn an_answer_waits_for_the_message_whose_place_it_takes() {
+    let world = World::new();
+    let scene = scene(&world, Kind::Puppet).await;
+    *lock(&scene.platform.lag) = EVERY * 5;
+    scene.say("a", "1", "drip one|two").await;
+    scene.drip(1);
+    scene.platform.until_said("a", &["one"]).await;
+    scene.drip(2);
+    scene.platform.until_said("a", &["onetwo"]).await;
+    scene.settled().await;
+    assert_eq!(scene.platform.said().len(), 1);
+}
+
+#[tokio::test]
 async fn a_stuck_adapter_holds_up_its_own_answer_alone_and_not_for_ever() {
     let world = World::new();
     let platform = Platform::with(abilities());
