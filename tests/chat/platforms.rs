@@ -42,6 +42,43 @@ fn an_answer_is_shown_while_it_is_written() {
 }
 
 #[test]
+fn what_is_said_while_it_is_away_is_answered() {
+    let mut stage = Several::start(Vec::new(), "");
+    let rooms = |stage: &Several| -> Vec<_> {
+        stage.platforms().flat_map(|platform| [platform.direct(OWNER), platform.room(1)]).collect()
+    };
+    let rooms = rooms(&stage);
+    let room = |platform: usize, shared: bool| &rooms[2 * platform + usize::from(shared)];
+    for (index, platform) in stage.platforms().enumerate() {
+        stage.answer(platform, room(index, false), || platform.say(room(index, false), OWNER, "Hello"));
+        stage.answer(platform, room(index, true), || platform.address(room(index, true), OWNER, "hello"));
+    }
+    for round in ["its session goes on", "its session is lost"] {
+        stage.stop();
+        for (index, platform) in stage.platforms().enumerate() {
+            if round == "its session is lost" {
+                platform.forget_session();
+            }
+            platform.say(room(index, false), OWNER, &format!("Are you there? {round}"));
+            platform.address(room(index, true), OWNER, &format!("and here? {round}"));
+        }
+        stage.launch();
+        for (index, platform) in stage.platforms().enumerate() {
+            for shared in [false, true] {
+                let room = room(index, shared);
+                let wanted = if round == "its session goes on" { 2 } else { 3 };
+                let is_answered = || (platform.answers(room).len() >= wanted).then_some(());
+                stage.wait(platform, &format!("the answer in {room} where {round}"), is_answered);
+                assert_eq!(platform.answers(room).len(), wanted, "each once");
+            }
+            assert_eq!(stage.asked(&format!("Are you there? {round}"), platform.name()), 1);
+            assert_eq!(stage.asked(&format!("and here? {round}"), platform.name()), 1);
+        }
+    }
+    stage.end();
+}
+
+#[test]
 fn the_same_holds_on_every_platform() {
     let stage = Several::start(script(), "");
     for platform in stage.platforms() {
@@ -51,6 +88,7 @@ fn the_same_holds_on_every_platform() {
         a_long_answer_comes_in_parts(&stage, platform);
         an_edit_is_answered_as_one(&stage, platform);
         commands_are_answered_at_once(&stage, platform);
+        the_work_is_shown_where_it_is_wanted(&stage, platform);
         // Owners are told of five strangers an hour; `stranger.rs` has this for Telegram.
         if platform.name() != "telegram" {
             a_stranger_is_let_in_by_a_code(&stage, platform);
@@ -67,6 +105,11 @@ fn script() -> Vec<serde_json::Value> {
     vec![
         json!({"times": 0, "expect": {"last-contains": ["write the report"]}, "say": [{"text": format!("{report}\nThe end.")}]}),
         json!({"times": 0, "expect": {"last-contains": ["three and three"]}, "say": [{"text": "Six."}]}),
+        json!({
+            "times": 0, "expect": {"last-role": "user", "last-contains": ["Look into the drawer"]},
+            "say": [{"reasoning": "I think a drawer is a folder."}, {"call": {"id": "c1", "name": "workspace_list", "arguments": "{}"}}],
+        }),
+        json!({"times": 0, "expect": {"last-role": "tool"}, "say": [{"text": "It is empty."}]}),
         json!({"times": 0, "expect": {"last-contains": ["two and two"]}, "say": [{"text": "Four."}]}),
         json!({"times": 0, "expect": {"last-contains": ["take your time"]}, "say": [{"pause": 30_000}, {"text": "Done."}]}),
     ]
@@ -89,6 +132,12 @@ fn a_room_is_answered_where_it_speaks_to_the_assistant(stage: &Several, platform
         asked = platform.address(&room, OWNER, "what about carrots?");
     });
     assert_eq!((said.text.as_str(), said.reply_to.as_deref()), (ANYTHING, Some(asked.as_str())));
+    let more = stage.answer(platform, &room, || platform.reply(&room, OWNER, &said, "And leeks?"));
+    assert_eq!(more.text, ANYTHING, "who replies to it speaks to it");
+    let requests = stage.model.requests();
+    let last = requests.iter().rfind(|request| request.body.contains("And leeks?")).expect("it was asked");
+    assert!(last.body.contains("what about carrots?"), "and it is the same conversation: {}", last.body);
+    assert!(!last.body.contains("<welcome>"), "which is not the one in private: {}", last.body);
     assert_eq!(stage.asked("turnips", platform.name()), 0, "what is not said to it is not told to the model");
     assert_eq!(stage.asked("what about carrots?", platform.name()), 1);
 }
@@ -140,6 +189,33 @@ fn commands_are_answered_at_once(stage: &Several, platform: &dyn Platform) {
     stage.wait(platform, "the answers to all commands", || (platform.unanswered(&room) == 0).then_some(()));
     let back = stage.answer(platform, &room, || platform.command(&room, OWNER, "mode", "simple"));
     assert!(back.text.contains("simple"), "{back:?}");
+}
+
+fn the_work_is_shown_where_it_is_wanted(stage: &Several, platform: &dyn Platform) {
+    let room = platform.direct(OWNER);
+    for (mode, seen) in [
+        ("full", [true, true]),
+        ("tools", [false, true]),
+        ("thinking", [true, false]),
+        ("simple", [false; 2]),
+    ] {
+        let before = platform.answers(&room).len();
+        platform.command(&room, OWNER, "mode", mode);
+        stage.wait(platform, "the new mode", || {
+            platform.answers(&room).into_iter().skip(before).find(|answer| answer.text.contains(mode))
+        });
+        let before = platform.answers(&room).len();
+        platform.say(&room, OWNER, &format!("Look into the drawer, {mode}."));
+        let is_end = |answer: &Answer| answer.text.contains("It is empty.");
+        stage.wait(platform, "what is in the drawer", || {
+            platform.answers(&room).into_iter().skip(before).find(is_end)
+        });
+        let all: Vec<_> =
+            platform.answers(&room).into_iter().skip(before).map(|answer| answer.text).collect();
+        let all = all.join("\n");
+        let found = ["a drawer is a folder", "workspace_list"].map(|text| all.contains(text));
+        assert_eq!(found, seen, "{mode} on {}: {all}", platform.name());
+    }
 }
 
 fn a_stranger_is_let_in_by_a_code(stage: &Several, platform: &dyn Platform) {

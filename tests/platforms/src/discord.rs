@@ -127,6 +127,11 @@ impl Platform for Discord {
         draft.mention(&self.bot.user()).send().to_string()
     }
 
+    fn reply(&self, room: &str, person: u32, to: &Answer, text: &str) -> String {
+        let draft = self.channel(room).draft(&self.user(person), text);
+        draft.reply_to(id(&to.id)).send().to_string()
+    }
+
     fn forward(&self, room: &str, person: u32, _: u32, text: &str) -> String {
         self.channel(room).draft(&self.user(person), "").forwarded(text).send().to_string()
     }
@@ -190,6 +195,11 @@ impl Platform for Discord {
         self.server.look(|world| world.connections())
     }
 
+    fn forget_session(&self) {
+        let rule = GatewayRule::new(Stage::Resume, GatewayFault::InvalidSession(false));
+        self.server.gateway_fault(rule.times(1));
+    }
+
     fn storm(&self, seed: u64) {
         self.server.seed(seed);
         let faults = [
@@ -234,9 +244,9 @@ impl Platform for Discord {
 
 fn answer(sent: Sent) -> Answer {
     let said = |embed: &Value| {
-        let fields = ["title", "description"].map(|key| embed[key].as_str().unwrap_or_default().to_owned());
-        let footer = embed["footer"]["text"].as_str().unwrap_or_default().to_owned();
-        fields.into_iter().chain([footer]).filter(|text| !text.is_empty()).collect::<Vec<_>>()
+        let texts = [&embed["title"], &embed["description"], &embed["footer"]["text"]];
+        let texts = texts.map(|text| shown(text.as_str().unwrap_or_default()));
+        texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>()
     };
     let mut texts = vec![sent.content];
     texts.retain(|text| !text.is_empty());
@@ -253,6 +263,17 @@ fn answer(sent: Sent) -> Answer {
         told: sent.told,
         at: sent.at,
     }
+}
+
+/// A text as it is seen: without the signs that keep others from meaning something.
+fn shown(text: &str) -> String {
+    let mut seen = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(sign) = rest.next() {
+        let is_escape = sign == '\\' && rest.peek().is_some_and(char::is_ascii_punctuation);
+        seen.extend((!is_escape).then_some(sign));
+    }
+    seen
 }
 
 fn name_of(option: &Value) -> Option<String> {

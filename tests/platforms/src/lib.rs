@@ -72,6 +72,9 @@ pub trait Platform: Send + Sync {
     /// A person says something that begins with a mention of the assistant; gives the message.
     fn address(&self, room: &str, person: u32, text: &str) -> String;
 
+    /// A person replies to what the assistant said, on Slack in its thread; gives the message.
+    fn reply(&self, room: &str, person: u32, to: &Answer, text: &str) -> String;
+
     /// A person passes on what somebody else wrote; gives the message.
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String;
 
@@ -113,6 +116,9 @@ pub trait Platform: Send + Sync {
 
     /// How often the assistant connected.
     fn connections(&self) -> u64;
+
+    /// Where the platform has sessions of connections, the assistant's cannot be taken up again.
+    fn forget_session(&self) {}
 
     /// Lets connections and requests fail from now on, at random.
     fn storm(&self, seed: u64);

@@ -107,6 +107,11 @@ impl Platform for Slack {
         self.channel(room).say(&self.person(person), &text).ts
     }
 
+    fn reply(&self, room: &str, person: u32, to: &Answer, text: &str) -> String {
+        let thread = to.reply_to.as_ref().unwrap_or(&to.id);
+        self.channel(room).reply(&self.person(person), thread, &written(text)).ts
+    }
+
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String {
         let draft = self.channel(room).draft(&self.person(person), "");
         draft.shared(&self.person(author), &written(text)).send().ts

@@ -96,6 +96,11 @@ impl Platform for Telegram {
         self.say(room, person, &format!("@{} {text}", self.bot.username()))
     }
 
+    fn reply(&self, room: &str, person: u32, to: &Answer, text: &str) -> String {
+        let draft = self.chat(room).draft(&self.user(person), text).reply_to(id(&to.id));
+        draft.send().message_id.to_string()
+    }
+
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String {
         let draft = self.chat(room).draft(&self.user(person), text).forwarded_from(&self.user(author));
         draft.send().message_id.to_string()
