@@ -183,6 +183,10 @@ impl Platform for Discord {
         self.channel(room).sent().into_iter().filter(|sent| !sent.loading).map(answer).collect()
     }
 
+    fn total(&self) -> u64 {
+        self.server.look(|world| world.sent_total())
+    }
+
     fn typed(&self, room: &str) -> usize {
         self.server.look(|world| world.typing(id(room)).len())
     }

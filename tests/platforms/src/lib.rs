@@ -108,6 +108,9 @@ pub trait Platform: Send + Sync {
     /// What the assistant said in that room, in order, a sign that it thinks aside.
     fn answers(&self, room: &str) -> Vec<Answer>;
 
+    /// How many messages the assistant sent, in all rooms.
+    fn total(&self) -> u64;
+
     /// How often it was shown in that room that an answer is being written.
     fn typed(&self, room: &str) -> usize;
 

@@ -160,6 +160,10 @@ impl Platform for Slack {
         answers
     }
 
+    fn total(&self) -> u64 {
+        self.server.look(|world| world.posted_total())
+    }
+
     fn typed(&self, room: &str) -> usize {
         self.channel(room).statuses().len()
     }

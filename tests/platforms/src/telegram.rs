@@ -163,6 +163,10 @@ impl Platform for Telegram {
         self.server.sent(id(room)).into_iter().map(answer).collect()
     }
 
+    fn total(&self) -> u64 {
+        self.server.look(|world| world.sent_total())
+    }
+
     fn typed(&self, room: &str) -> usize {
         self.server.look(|world| world.actions(id(room)).len())
     }
