@@ -129,7 +129,8 @@ impl Config {
 
     /// What may be said and is probably not meant where only these components were installed: one sentence each.
     pub(crate) fn doubts(&self, installed: &[String]) -> Vec<String> {
-        self.strange_components(installed).into_iter().chain(self.strange_providers(installed)).collect()
+        let strange = self.strange_components(installed).into_iter().chain(self.strange_providers(installed));
+        strange.chain(self.broken_grants()).collect()
     }
 
     /// The JSON schema, as text.

@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
+use http::{HeaderMap, Method};
 use ipnet::IpNet;
 use openpact_model::secret::SecretName;
+use url::Url;
 
 use crate::address;
 use crate::credential::References;
-use crate::decide::{Context, no_grant, with_rule};
+use crate::decide::{Context, Hop, no_grant, with_rule};
 use crate::door::{Door, Grant};
 use crate::error::Error;
 use crate::request;
@@ -68,8 +70,7 @@ impl Door {
     /// # Errors
     /// Where it is no request, or one that never passes.
     pub async fn explain(&self, method: &str, url: &str) -> Result<Explanation, Error> {
-        let asked = request(method, url, &[], request::empty())?;
-        let hop = request::read(asked.into_parts().0)?;
+        let hop = hop(method, url)?;
         let target = Target::of(&hop.method, &hop.url)
             .ok_or_else(|| Error::Invalid("the URL has no host that can be reached by HTTP".to_owned()))?;
         let snapshot = self.shared.ports.secrets.snapshot();
@@ -125,7 +126,7 @@ impl Door {
         }
     }
 
-    async fn addresses(&self, explanation: &mut Explanation, url: &url::Url, grant: Option<&Grant>) {
+    async fn addresses(&self, explanation: &mut Explanation, url: &Url, grant: Option<&Grant>) {
         let private: &[IpNet] = grant.map_or(&[], |grant| &grant.rule.private);
         let found = match url.host() {
             Some(url::Host::Ipv4(address)) => Ok(vec![IpAddr::V4(address)]),
@@ -156,6 +157,20 @@ impl Door {
 fn deny(explanation: &mut Explanation, error: &Error) {
     explanation.denied = Some(error.to_string());
     explanation.allow = error.admin().and_then(|admin| admin.rule.clone());
+}
+
+/// What is asked for: a request, or the opening of a WebSocket.
+fn hop(method: &str, url: &str) -> Result<Hop, Error> {
+    let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "ws" | "wss"));
+    let Some(address) = parsed else {
+        let asked = request(method, url, &[], request::empty())?;
+        return request::read(asked.into_parts().0);
+    };
+    if method != "GET" {
+        return Err(Error::Invalid("a WebSocket is opened with GET".to_owned()));
+    }
+    let url = request::acceptable_as(address, ["ws", "wss"])?;
+    Ok(Hop { number: 0, method: Method::GET, url, headers: HeaderMap::new(), offered: None })
 }
 
 #[cfg(test)]

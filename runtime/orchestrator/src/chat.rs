@@ -244,7 +244,14 @@ impl Chat {
 
     /// How much of the work is shown in a channel.
     async fn detail(&self, channel: &Channel) -> Result<Detail, Error> {
-        if let Some(chosen) = self.store.chat_channels().get(channel).await?.mode {
+        let channels = self.store.chat_channels();
+        if let Some(chosen) = channels.get(channel).await?.mode {
+            return Ok(chosen);
+        }
+        // What was chosen for a channel holds in its threads, too.
+        if channel.thread.is_some()
+            && let Some(chosen) = channels.get(&Channel { thread: None, ..channel.clone() }).await?.mode
+        {
             return Ok(chosen);
         }
         let key = (channel.provider.clone(), channel.channel.clone());

@@ -35,6 +35,21 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Every rule of a grant that is none: one sentence each. No error, since all others hold.
+    pub(super) fn broken_grants(&self) -> Vec<String> {
+        let rules = self
+            .components
+            .iter()
+            .flat_map(|(name, component)| component.grants.iter().flatten().map(move |rule| (name, rule)));
+        let sentence = |(name, rule): (&ComponentName, &String)| {
+            let wrong = rule.parse::<openpact_egress::rule::Rule>().err()?;
+            Some(format!("a rule of 'components.{name}.grants' grants nothing ({rule:?}): {wrong}"))
+        };
+        rules.filter_map(sentence).collect()
+    }
+}
+
 fn sentence(key: &str, name: &str, known: &[String]) -> String {
     let hint = hint(name, known);
     format!("'{key}' has no effect as long as no adapter '{name}' is installed; {hint}")

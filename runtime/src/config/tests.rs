@@ -134,6 +134,15 @@ fn a_platform_whose_adapter_is_not_there_is_doubted_and_one_that_is_installed_is
 }
 
 #[test]
+fn a_rule_that_is_none_is_told_before_anything_runs() {
+    let text = "components:\n  web: { grants: ['GET https://a.example/**', 'FETCH https://a.example/**'] }\n";
+    let doubts = accepted(text).doubts(&[]);
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    let expected = "a rule of 'components.web.grants' grants nothing (\"FETCH https://a.example/**\"): ";
+    assert!(doubts[0].starts_with(expected), "{doubts:?}");
+}
+
+#[test]
 fn what_is_not_yaml_is_refused_with_its_line() {
     for text in ["engine: [\n", "engine:\n  model: a\n  model: b\n", "a: b: c\n", "engine:\n\tmodel: x\n"] {
         let error = parse(text, &Environment::default()).expect_err(text);

@@ -3,7 +3,7 @@
 use openpact_model::principal::Principal;
 use openpact_model::text::{one_line, terminal};
 
-use super::table::Table;
+use super::table::{Table, in_full};
 use super::{Output, Style, add, status};
 use crate::control::lifecycle::Revocation;
 use crate::control::{Grant, Minting, Provider, Publisher, Secret};
@@ -18,6 +18,7 @@ pub(super) fn providers(output: Output, providers: &[Provider]) -> String {
         table.styled([(&provider.name, None), status::state(provider.state), (&provider.about, None)]);
     }
     let mut text = table.text(output);
+    text.push_str(&in_full(providers.iter().map(|one| (one.name.as_str(), one.about.as_str()))));
     for provider in providers {
         if let Some(todo) = &provider.todo {
             add(&mut text, format_args!("{}: {}\n", one_line(&provider.name, 64), terminal(todo)));

@@ -3,7 +3,7 @@
 use openpact_model::text::{one_line, terminal};
 
 use super::component;
-use super::table::Table;
+use super::table::{Table, in_full};
 use super::{Output, Style, add};
 use crate::control::{Serving, State, Status};
 
@@ -58,7 +58,12 @@ fn parts(output: Output, status: &Status) -> String {
     for part in &status.parts {
         parts.styled([(&part.name, None), state(part.state), (&part.about, None)]);
     }
-    parts.text(output)
+    let mut text = parts.text(output);
+    let full = in_full(status.parts.iter().map(|part| (part.name.as_str(), part.about.as_str())));
+    if !full.is_empty() {
+        add(&mut text, format_args!("\n{full}"));
+    }
+    text
 }
 
 fn todo(output: Output, text: &mut String, status: &Status) {

@@ -1,6 +1,6 @@
 //! Columns.
 
-use openpact_model::text::one_line;
+use openpact_model::text::{one_line, terminal};
 
 use super::{Output, Style};
 
@@ -44,6 +44,12 @@ impl Table {
     }
 }
 
+/// What a table had to cut, in full: a line each, behind the name of its row.
+pub(super) fn in_full<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let cut = cells.filter(|(_, text)| text.chars().count() > WIDEST);
+    cut.map(|(name, text)| format!("{}: {}\n", one_line(name, 64), terminal(text))).collect()
+}
+
 fn line(output: Output, row: &[(String, Option<Style>)], widths: &[usize]) -> String {
     let mut text = String::new();
     for (index, ((cell, style), width)) in row.iter().zip(widths).enumerate() {
@@ -69,6 +75,11 @@ mod tests {
         let plain = Output { json: false, colours: false };
         let expected = "NAME    ABOUT\na       first\nlonger  \\u{1b}[31mred\\u{a}line\n-       empty\n";
         assert_eq!(table.text(plain), expected);
+        let long = "word ".repeat(WIDEST);
+        assert_eq!(
+            in_full([("a", "short"), ("b\u{1b}", long.as_str())].into_iter()),
+            format!("b\\u{{1b}}: {long}\n")
+        );
         let coloured = Output { json: false, colours: true };
         assert!(table.text(coloured).starts_with("\u{1b}[1mNAME\u{1b}[0m    \u{1b}[1mABOUT"));
     }

@@ -54,6 +54,17 @@ impl Room {
 }
 
 impl Lane {
+    /// Stops what runs or is about to, for a message before that number; gives how many wait behind it.
+    fn stop(&mut self, before: i64) -> Option<usize> {
+        match &self.current {
+            Some(current) if current.number < before => current.cancel.cancel(),
+            None if self.waiting > 0 => self.stopped = before,
+            // Nothing is there, or it was said before the message that is being answered.
+            _ => return None,
+        }
+        Some(self.waiting.saturating_sub(1))
+    }
+
     fn is_idle(&self) -> bool {
         !self.served && self.controls.is_empty()
     }
@@ -124,17 +135,21 @@ impl Lanes {
     }
 
     /// Stops the turn that runs, or that is about to, for a message before number `before`; gives how many wait behind
-    /// it, or `None` where there is none.
+    /// it, or `None` where there is none. A channel in which all happens in threads has none of its own: those in its
+    /// threads are meant then.
     pub(super) fn stop(&self, channel: &Channel, before: i64) -> Option<usize> {
         let mut lanes = self.lock();
-        let lane = lanes.get_mut(channel)?;
-        match &lane.current {
-            Some(current) if current.number < before => current.cancel.cancel(),
-            None if lane.waiting > 0 => lane.stopped = before,
-            // Nothing is there, or it was said before the message that is being answered.
-            _ => return None,
+        if let Some(lane) = lanes.get_mut(channel)
+            && let Some(waiting) = lane.stop(before)
+        {
+            return Some(waiting);
         }
-        Some(lane.waiting.saturating_sub(1))
+        let is_whole = channel.thread.is_none();
+        let is_within = |other: &Channel| {
+            is_whole && other.provider == channel.provider && other.channel == channel.channel
+        };
+        let within = lanes.iter_mut().filter(|(other, _)| is_within(other));
+        within.filter_map(|(_, lane)| lane.stop(before)).reduce(|all, waiting| all + waiting)
     }
 
     /// Stops the turn of that one message, if it runs.
@@ -215,6 +230,32 @@ mod tests {
         assert!(!cancel.is_cancelled());
         assert_eq!(lanes.stop(&channel, 8), Some(0));
         assert!(cancel.is_cancelled());
+    }
+
+    #[test]
+    fn a_stop_in_a_channel_means_its_threads_where_nothing_runs_in_the_channel_itself() {
+        let lanes = Lanes::default();
+        let place = |channel: &str, thread: Option<&str>| Channel {
+            provider: "fake".into(),
+            channel: channel.into(),
+            thread: thread.map(str::to_owned),
+        };
+        let begun = |place: &Channel| {
+            let cancel = CancellationToken::new();
+            lanes.arrive(place, 2);
+            lanes.begin(place, 7, &cancel);
+            cancel
+        };
+        let (first, second) = (begun(&place("a", Some("1"))), begun(&place("a", Some("2"))));
+        let (other, own) = (begun(&place("b", Some("1"))), begun(&place("a", None)));
+        assert_eq!(lanes.stop(&place("a", None), 8), Some(1));
+        assert!(own.is_cancelled() && !first.is_cancelled() && !second.is_cancelled());
+        lanes.end(&place("a", None));
+        lanes.end(&place("a", None));
+        assert_eq!(lanes.stop(&place("a", None), 6), None);
+        assert_eq!(lanes.stop(&place("a", None), 8), Some(2));
+        assert!(first.is_cancelled() && second.is_cancelled() && !other.is_cancelled());
+        assert_eq!(lanes.stop(&place("b", Some("9")), 8), None, "a thread means itself alone");
     }
 
     #[test]
