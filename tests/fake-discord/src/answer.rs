@@ -1,14 +1,9 @@
 //! Answers as they stand on the wire.
 
-use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, Response};
-use http_body_util::StreamBody;
-use hyper::body::Frame;
+use openpact_fake_kit::wire::{self, Body};
 use serde_json::json;
 
 use crate::clock;
@@ -17,53 +12,12 @@ use crate::fault::Limited;
 use crate::limits::Bucket;
 use crate::refusal::Refusal;
 
-pub(crate) type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
-
-/// What goes to the connection.
-pub(crate) enum Piece {
-    Bytes(Bytes),
-    Pause(Duration),
-    Cut,
-}
-
-pub(crate) fn respond(
-    status: u16,
-    content_type: &str,
-    length: Option<usize>,
-    pieces: Vec<Piece>,
-) -> Response<Body> {
-    let stream = futures::stream::iter(pieces).filter_map(|piece| async move {
-        match piece {
-            Piece::Bytes(bytes) => Some(Ok(Frame::data(bytes))),
-            Piece::Pause(time) => {
-                tokio::time::sleep(time).await;
-                None
-            }
-            // What was said so far has to reach the wire before the connection breaks.
-            Piece::Cut => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                Some(Err(io::Error::other("a fault breaks the connection")))
-            }
-        }
-    });
-    let mut response = Response::builder().status(status).header("content-type", content_type);
-    if let Some(length) = length {
-        response = response.header("content-length", length);
-    }
-    response.body(StreamBody::new(stream.boxed())).expect("statuses and headers are valid")
-}
-
-pub(crate) fn whole(status: u16, content_type: &str, body: Bytes) -> Response<Body> {
-    respond(status, content_type, Some(body.len()), vec![Piece::Bytes(body)])
-}
+pub(crate) const JSON: &str = "application/json";
 
 pub(crate) fn reply(answer: Answer) -> Response<Body> {
     match answer {
-        Ok(reply) if reply.status == 204 => {
-            let none = StreamBody::new(futures::stream::empty().boxed());
-            Response::builder().status(204).body(none).expect("it is valid")
-        }
-        Ok(reply) => whole(reply.status, "application/json", reply.body.to_string().into()),
+        Ok(reply) if reply.status == 204 => wire::empty(204),
+        Ok(reply) => wire::whole(reply.status, JSON, reply.body.to_string()),
         Err(refusal) => refused(&refusal),
     }
 }
@@ -71,7 +25,7 @@ pub(crate) fn reply(answer: Answer) -> Response<Body> {
 pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
     match refusal.limited {
         Some(limit) => too_many(limit, "", clock::now()),
-        None => whole(refusal.status, "application/json", refusal.body().to_string().into()),
+        None => wire::whole(refusal.status, JSON, refusal.body().to_string()),
     }
 }
 
@@ -80,18 +34,7 @@ pub(crate) fn page(status: u16) -> Response<Body> {
     let page = format!(
         "<html>\r\n<head><title>{status}</title></head>\r\n<body><center><h1>{status}</h1></center><hr><center>cloudflare</center></body>\r\n</html>\r\n"
     );
-    whole(status, "text/html", page.into())
-}
-
-/// The answer that begins a WebSocket.
-pub(crate) fn switching(accept: &str) -> Response<Body> {
-    Response::builder()
-        .status(101)
-        .header("connection", "Upgrade")
-        .header("upgrade", "websocket")
-        .header("sec-websocket-accept", accept)
-        .body(StreamBody::new(futures::stream::empty().boxed()))
-        .expect("it is valid")
+    wire::whole(status, "text/html", page)
 }
 
 /// A refusal that becomes [`too_many`].
@@ -119,7 +62,7 @@ pub(crate) fn too_many(limit: Limited, bucket: &str, now: SystemTime) -> Respons
         _ => "You are being rate limited.",
     };
     let body = json!({"message": message, "retry_after": seconds, "global": global});
-    let mut response = whole(429, "application/json", body.to_string().into());
+    let mut response = wire::whole(429, JSON, body.to_string());
     let headers = response.headers_mut();
     put(headers, "retry-after", &format!("{:.0}", seconds.ceil()));
     put(headers, "x-ratelimit-scope", scope);

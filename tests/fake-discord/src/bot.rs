@@ -23,11 +23,7 @@ impl Bot {
     }
 
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        let mut world = self.shared.world();
-        let changed = change(&mut world);
-        drop(world);
-        self.shared.touch();
-        changed
+        self.shared.change(change)
     }
 
     /// Its id, which is that of its application too.

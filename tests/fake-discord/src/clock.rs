@@ -1,22 +1,18 @@
-//! The time. A fake of a server in the world has the world's clock.
-#![expect(clippy::disallowed_methods, reason = "it stands for a server outside, whose clock no port sets")]
+//! Times, in the forms in which the API states them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-/// Now.
-pub(crate) fn now() -> SystemTime {
-    SystemTime::now()
-}
+pub(crate) use openpact_fake_kit::clock::now;
+use openpact_fake_kit::clock::since_epoch;
 
 /// Seconds since 1970, with their fraction, as the API states ends of rate limits.
 pub(crate) fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+    since_epoch(time).as_secs_f64()
 }
 
 /// Milliseconds since 1970, as ids hold them.
 pub(crate) fn milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
-    u64::try_from(since).unwrap_or(u64::MAX)
+    u64::try_from(since_epoch(time).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The form in which the API states times.

@@ -1,20 +1,11 @@
-//! The same for shell scripts: orders in JSON over HTTP, on a port of its own.
-//!
-//! `POST /` with `{"do": "say", …}` answers `{"ok": …}` or `{"error": "…"}`. Channels are named by their id, people by id
+//! The same for shell scripts: orders, as [`openpact_fake_kit::control`] takes them. Channels are named by their id, people by id
 //! and name.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -25,7 +16,6 @@ use crate::channel::Channel;
 use crate::fault::Rule;
 use crate::gateway::{GatewayFault, GatewayRule};
 use crate::limits::Limits;
-use crate::request::MAX_BODY;
 use crate::server::Server;
 
 /// An order.
@@ -109,43 +99,17 @@ struct Last {
     guilds: HashMap<u64, Guild>,
 }
 
-/// Takes orders for this server on a port of the loopback address, for ever. Gives its address at once through `tell`.
+/// Takes orders for this server, for ever.
 ///
 /// # Errors
-/// When the port is not to be had.
-pub async fn serve(server: Arc<Server>, port: u16, tell: impl FnOnce(SocketAddr)) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    tell(listener.local_addr()?);
-    let control = Arc::new(Control { server, last: Mutex::default() });
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let control = control.clone();
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(control.clone(), request));
-            // A script that leaves early has its reasons.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn answer(control: Arc<Control>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-    let body = Limited::new(request.into_body(), MAX_BODY).collect().await.map_err(io::Error::other)?;
-    let done = match serde_json::from_slice(&body.to_bytes()) {
-        Ok(order) => control.execute(order).await,
-        Err(error) => Err(error.to_string()),
-    };
-    let (status, body) = match done {
-        Ok(value) => (200, json!({ "ok": value })),
-        Err(why) => (400, json!({ "error": why })),
-    };
-    let response = Response::builder().status(status).header("content-type", "application/json");
-    Ok(response.body(Full::from(body.to_string())).expect("statuses and headers are valid"))
+/// When the port is lost.
+pub async fn serve(server: Arc<Server>, listener: TcpListener) -> io::Result<()> {
+    let control = Control { server, last: Mutex::default() };
+    openpact_fake_kit::control::serve(listener, control, Control::execute).await
 }
 
 impl Control {
-    async fn execute(&self, order: Order) -> Result<Value, String> {
+    async fn execute(self: Arc<Self>, order: Order) -> Result<Value, String> {
         let server = &self.server;
         match order {
             Order::Fault { rule } => server.fault(rule),
@@ -257,11 +221,11 @@ impl Control {
     fn counts(&self) -> Value {
         self.server.look(|world| {
             json!({
-                "calls": world.counts,
+                "calls": world.counts(),
                 "sent": world.sent_total(),
                 "connections": world.connections(),
                 "frames": world.received().len(),
-                "violations": world.violations.len(),
+                "violations": world.violations().len(),
             })
         })
     }
@@ -271,15 +235,13 @@ impl Control {
             let have = channel.map_or(world.sent_total(), |channel| world.sent(channel).len() as u64);
             (have >= sent).then_some(have)
         };
-        let found = self.server.try_wait_for(Duration::from_secs(seconds), enough).await;
-        found.map(Value::from).ok_or_else(|| format!("waited {seconds} s in vain: {}", self.server.summary()))
+        self.server.wait_for_script(seconds, enough).await
     }
 
     async fn wait_connected(&self, seconds: u64) -> Result<Value, String> {
         let bot = self.last.lock().await.bot()?.id();
-        let connected = |world: &crate::World| world.is_connected(bot).then_some(true);
-        let found = self.server.try_wait_for(Duration::from_secs(seconds), connected).await;
-        found.map(Value::from).ok_or_else(|| format!("waited {seconds} s in vain: {}", self.server.summary()))
+        let connected = |world: &crate::World| world.is_connected(bot).then_some(1);
+        self.server.wait_for_script(seconds, connected).await.map(|_| true.into())
     }
 }
 

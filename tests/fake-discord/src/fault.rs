@@ -1,8 +1,8 @@
-//! The switchboard of faults: what goes wrong, with which requests, how often.
+//! What goes wrong, with which requests, how often.
 
+use openpact_fake_kit::Chance;
 use serde::{Deserialize, Serialize};
 
-use crate::dice::{Chance, Dice};
 use crate::refusal::Refusal;
 
 /// Who is over a limit, and in which form that is said. The seconds are those to wait.
@@ -94,54 +94,13 @@ impl Rule {
         self
     }
 
-    /// After so many requests that fit.
-    #[must_use]
-    pub fn skip(mut self, skip: u64) -> Self {
-        self.chance.skip = skip;
-        self
-    }
-
-    /// So many times.
-    #[must_use]
-    pub fn times(mut self, times: u64) -> Self {
-        self.chance.times = Some(times);
-        self
-    }
-
-    /// With this likelihood, from 0 to 1.
-    #[must_use]
-    pub fn chance(mut self, chance: f64) -> Self {
-        self.chance.chance = Some(chance);
-        self
-    }
-
-    fn fits(&self, operation: &str, channel: Option<u64>) -> bool {
+    pub(crate) fn fits(&self, operation: &str, channel: Option<u64>) -> bool {
         self.operation.as_ref().is_none_or(|wanted| wanted == operation)
             && (self.channel.is_none() || self.channel == channel)
     }
 }
 
-/// The rules that hold.
-#[derive(Debug, Default)]
-pub(crate) struct Switchboard {
-    rules: Vec<Rule>,
-}
-
-impl Switchboard {
-    pub(crate) fn add(&mut self, rule: Rule) {
-        self.rules.push(rule);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    /// What goes wrong with this request; counted as used.
-    pub(crate) fn strike(&mut self, dice: &mut Dice, operation: &str, channel: Option<u64>) -> Option<Fault> {
-        let mut fitting = self.rules.iter_mut().filter(|rule| rule.fits(operation, channel));
-        fitting.find_map(|rule| rule.chance.strikes(dice).then(|| rule.fault.clone()))
-    }
-}
+openpact_fake_kit::rule!(Rule, Fault);
 
 impl Fault {
     /// The refusal that it is, where it is one.

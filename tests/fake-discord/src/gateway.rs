@@ -11,6 +11,5 @@ mod wire;
 pub use fault::{GatewayFault, GatewayRule, Stage};
 pub use session::Received;
 
-pub(crate) use fault::GatewaySwitchboard;
-pub(crate) use handshake::{is_upgrade, open};
+pub(crate) use handshake::open;
 pub(crate) use session::Session;

@@ -12,13 +12,14 @@
 //! ([`Server::ignore_unknown_fields`]); a guild has one bot; every bot may do everything in its channels but touch what
 //! others wrote; there are no roles, reactions, polls, voice, forums and no commands of a single guild; nothing is
 //! sharded; the gateway speaks JSON, compressed as `zlib-stream` when that is asked for.
+//!
+//! [`Server::violations`]: openpact_fake_kit::Server::violations
 
 mod answer;
 mod bot;
 mod channel;
 mod clock;
 mod control;
-mod dice;
 mod draft;
 mod endpoint;
 mod fault;
@@ -35,10 +36,10 @@ mod world;
 pub use bot::{Bot, Guild};
 pub use channel::Channel;
 pub use control::serve as serve_control;
-pub use dice::Chance;
 pub use draft::Draft;
 pub use fault::{Fault, Limited, Rule};
 pub use gateway::{GatewayFault, GatewayRule, Received, Stage};
 pub use limits::Limits;
+pub use openpact_fake_kit::Chance;
 pub use server::Server;
 pub use world::{Answered, Button, Call, File, Interaction, Sent, User, World};

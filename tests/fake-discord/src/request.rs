@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use serde_json::{Map, Value, json};
+use openpact_fake_kit::form;
+use serde_json::{Map, Value};
 
 use crate::refusal::Refusal;
 use crate::world::File;
@@ -41,8 +42,8 @@ pub(crate) fn query(text: Option<&str>) -> Vec<(String, String)> {
 
 /// The body, and the files that came with it.
 pub(crate) async fn read(parts: &Parts, body: Bytes) -> Result<(Value, Vec<File>), Refusal> {
-    let kind = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+    let kind = form::content_type(parts);
+    match form::media_type(kind).as_str() {
         _ if body.is_empty() => Ok((Value::Null, Vec::new())),
         "application/json" => Ok((parse(&body)?, Vec::new())),
         "application/x-www-form-urlencoded" => {
@@ -65,25 +66,19 @@ fn parse(body: &[u8]) -> Result<Value, Refusal> {
 
 async fn multipart(kind: &str, body: Bytes) -> Result<(Value, Vec<File>), Refusal> {
     let unreadable = |_| Refusal::new(400, 50_035, "Invalid Form Body");
-    let boundary = multer::parse_boundary(kind).map_err(unreadable)?;
-    let stream = futures::stream::iter([Ok::<_, std::io::Error>(body)]);
-    let mut fields = multer::Multipart::new(stream, boundary);
     let (mut payload, mut loose, mut files) = (None, Map::new(), Vec::new());
-    while let Some(field) = fields.next_field().await.map_err(unreadable)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let file_name = field.file_name().map(str::to_owned);
-        let media_type = field.content_type().map_or("application/octet-stream", AsRef::as_ref).to_owned();
-        let value = field.bytes().await.map_err(unreadable)?;
-        if name == "payload_json" {
-            payload = Some(parse(&value)?);
-        } else if let Some(index) = file_index(&name).filter(|_| file_name.is_some()) {
-            if value.len() > MAX_FILE {
+    for part in form::parts(kind, body).await.map_err(unreadable)? {
+        if part.name == "payload_json" {
+            payload = Some(parse(&part.bytes)?);
+        } else if let Some((index, name)) = file_index(&part.name).zip(part.file_name.clone()) {
+            if part.bytes.len() > MAX_FILE {
                 return Err(Refusal::new(413, 40_005, "Request entity too large"));
             }
-            let name = file_name.unwrap_or_default();
-            files.push(File { name, media_type, bytes: value.to_vec(), index });
+            let media_type = part.media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+            files.push(File { name, media_type, bytes: part.bytes.to_vec(), index });
         } else {
-            loose.insert(name, json!(String::from_utf8_lossy(&value)));
+            let text = part.text();
+            loose.insert(part.name, text.into());
         }
     }
     Ok((payload.unwrap_or(Value::Object(loose)), files))

@@ -7,28 +7,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request as Incoming, Response};
-use http_body_util::{BodyExt as _, Limited};
+use openpact_fake_kit::websocket;
+use openpact_fake_kit::wire::{self, Body};
 use serde_json::{Value, json};
 
-use crate::answer::{self, Body, Piece};
+use crate::answer::{self, JSON};
 use crate::endpoint::{Answer, Reply};
-use crate::fault::{Fault, Limited as Limit};
+use crate::fault::{Fault, Limited};
 use crate::limits::{Bucket, Over, bucket};
 use crate::refusal::Refusal;
 use crate::request::{self, MAX_BODY, Request};
 use crate::route::{self, Found, Route};
 use crate::server::Shared;
 use crate::world::{Call, World};
-use crate::{clock, gateway};
-
-/// The most requests that are remembered in full.
-const REMEMBERED: usize = 200_000;
+use crate::{clock, gateway, specification};
 
 type Sent = io::Result<Response<Body>>;
 
 /// Answers a request; an error breaks the connection.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Incoming<hyper::body::Incoming>) -> Sent {
-    if gateway::is_upgrade(request.headers()) {
+    if websocket::is_asked(request.headers()) {
         return upgrade(&shared, request).await;
     }
     let path = request.uri().path().to_owned();
@@ -47,7 +45,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Incoming<hyper::body::I
         Found::OtherMethod => Ok(answer::refused(&Refusal::new(405, 0, "405: Method Not Allowed"))),
         Found::Nothing => {
             let asked = format!("{} {rest}: the fake has no such operation", request.method());
-            shared.world().violation(asked);
+            shared.world().complain([asked]);
             Ok(answer::refused(&Refusal::not_found()))
         }
     }
@@ -85,12 +83,12 @@ async fn operation(
     let (parts, body) = request.into_parts();
     let bot = authorized(&shared.world(), &parts);
     let asked = Asked { route, path, parts, bot };
-    let fault = shared.world().strike(route.operation, asked.channel());
+    let fault = shared.world().strike(|rule| rule.fits(route.operation, asked.channel()));
     if fault == Some(Fault::CutBefore) {
         record(shared, &asked, &Value::Null, 0);
-        return Err(cut());
+        return wire::cut();
     }
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
+    let body = wire::read(body, MAX_BODY).await?;
     let read = request::read(&asked.parts, body).await;
     let noted = read.as_ref().map(|(body, _)| body.clone()).unwrap_or_default();
     let (bucket, answer) = match fault.as_ref().map(|fault| (fault.refusal(), fault.executes())) {
@@ -142,19 +140,19 @@ fn execute(
         Err(refusal) => return (Some(bucket), Err(refusal)),
     };
     let query = request::query(asked.parts.uri.query());
-    if let Err(refusal) = judge(shared, &mut world, asked, &query, &body) {
+    if let Err(refusal) = judge(&mut world, asked, &query, &body) {
         return (Some(bucket), Err(refusal));
     }
     let bot = asked.bot.unwrap_or(0);
     let request = Request { bot, path: asked.path.clone(), query, body, files };
     let answer = (route.handler)(&mut world, &request);
-    if let (Ok(reply), Some(specification)) = (&answer, &shared.specification)
+    if let (Ok(reply), Some(specification)) = (&answer, specification::load())
         && !reply.body.is_null()
     {
         let method = route.method.to_ascii_lowercase();
         let wrong = specification.judge_answer(&method, route.template, reply.status, &reply.body);
         for wrong in wrong {
-            world.violation(format!("the fake's answer to {}: {}", route.operation, wrong.line()));
+            world.complain([format!("the fake's answer to {}: {}", route.operation, wrong.line())]);
         }
     }
     drop(world);
@@ -163,28 +161,22 @@ fn execute(
 }
 
 /// A refusal where a request is not as described; the test is told, too.
-fn judge(
-    shared: &Shared,
-    world: &mut World,
-    asked: &Asked,
-    query: &[(String, String)],
-    body: &Value,
-) -> Result<(), Refusal> {
+fn judge(world: &mut World, asked: &Asked, query: &[(String, String)], body: &Value) -> Result<(), Refusal> {
     let operation = asked.route.operation;
     let agent = asked.parts.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
     if !agent.unwrap_or_default().starts_with("DiscordBot (") {
-        world.violation(format!("{operation}: the User-Agent is not of the form DiscordBot (URL, VERSION)"));
+        world.complain([format!("{operation}: the User-Agent is not of the form DiscordBot (URL, VERSION)")]);
     }
     for (name, value) in asked.route.template.split('/').filter(|part| part.starts_with('{')).zip(&asked.path)
     {
         if name.ends_with("_id}") && value.parse::<u64>().is_err() {
             let name = name.trim_matches(['{', '}']);
-            world.violation(format!("{operation}: {name} is no id: {value}"));
+            world.complain([format!("{operation}: {name} is no id: {value}")]);
             let why = format!("Value \"{value}\" is not snowflake.");
             return Err(Refusal::field(name, "NUMBER_TYPE_COERCE", &why));
         }
     }
-    let Some(specification) = &shared.specification else { return Ok(()) };
+    let Some(specification) = specification::load() else { return Ok(()) };
     let method = asked.route.method.to_ascii_lowercase();
     let mut wrong = specification.judge_query(&method, asked.route.template, query);
     if asked.parts.headers.contains_key("content-type") || asked.route.method != "GET" {
@@ -195,14 +187,14 @@ fn judge(
         return Ok(());
     }
     for wrong in &wrong {
-        world.violation(format!("{operation}: {}", wrong.line()));
+        world.complain([format!("{operation}: {}", wrong.line())]);
     }
     Err(Refusal::form(wrong.into_iter().map(|one| (one.path, one.code, one.message)).collect()))
 }
 
 /// The refusal of a limit that was set; its headers come from [`with_bucket`].
 fn too_many(over: Over) -> Refusal {
-    let limit = if over.global { Limit::Global(over.wait) } else { Limit::Route(over.wait) };
+    let limit = if over.global { Limited::Global(over.wait) } else { Limited::Route(over.wait) };
     answer::too_many_refusal(limit)
 }
 
@@ -215,20 +207,10 @@ fn with_bucket(mut response: Response<Body>, bucket: Option<&Bucket>) -> Respons
 }
 
 fn record(shared: &Shared, asked: &Asked, body: &Value, status: u16) {
-    let mut world = shared.world();
     let operation = asked.route.operation.to_owned();
-    *world.counts.entry(operation.clone()).or_default() += 1;
-    if world.calls.len() >= REMEMBERED {
-        world.calls.drain(..REMEMBERED / 2);
-    }
     let path = asked.parts.uri.path().trim_start_matches("/api/v10").to_owned();
-    world.calls.push(Call { operation, path, body: body.clone(), at: clock::now(), status });
-    drop(world);
-    shared.touch();
-}
-
-fn cut() -> io::Error {
-    io::Error::other("a fault breaks the connection")
+    let call = Call { operation, path, body: body.clone(), at: clock::now(), status };
+    shared.change(|world| world.record(asked.route.operation, call));
 }
 
 async fn faulty(shared: &Shared, asked: &Asked, answer: Answer, fault: &Fault) -> Sent {
@@ -239,26 +221,19 @@ async fn faulty(shared: &Shared, asked: &Asked, answer: Answer, fault: &Fault) -
         Ok(reply) => (reply.status, reply.body.to_string()),
         Err(refusal) => (refusal.status, refusal.body().to_string()),
     };
+    let body = Bytes::from(text);
+    let pieces = |pieces| Ok(wire::pieces(status, JSON, body.len(), pieces));
     match fault {
-        Fault::CutBefore | Fault::CutAfter => Err(cut()),
+        Fault::CutBefore | Fault::CutAfter => wire::cut(),
         // There is no middle in an answer without a body.
-        Fault::CutBody if status == 204 => Err(cut()),
+        Fault::CutBody if status == 204 => wire::cut(),
         Fault::Hang | Fault::HangAfter => std::future::pending().await,
-        Fault::CutBody => {
-            let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-            let pieces = vec![Piece::Bytes(half), Piece::Cut];
-            Ok(answer::respond(status, "application/json", Some(text.len()), pieces))
-        }
-        Fault::Drip(milliseconds) if status != 204 => {
-            let pause = || Piece::Pause(Duration::from_millis(*milliseconds));
-            let bytes = text.as_bytes().chunks(16).map(|chunk| Piece::Bytes(Bytes::copy_from_slice(chunk)));
-            let pieces = bytes.flat_map(|piece| [pause(), piece]).collect();
-            Ok(answer::respond(status, "application/json", Some(text.len()), pieces))
-        }
-        Fault::Malformed => Ok(answer::whole(200, "application/json", format!("{{;{text}").into())),
+        Fault::CutBody => pieces(wire::half(&body)),
+        Fault::Drip(milliseconds) if status != 204 => pieces(wire::drip(&body, *milliseconds)),
+        Fault::Malformed => Ok(wire::whole(200, JSON, [b"{;", &*body].concat())),
         Fault::Misshapen => {
             let odd = json!({"unexpected": [1, null]}).to_string();
-            Ok(answer::whole(200, "application/json", odd.into()))
+            Ok(wire::whole(200, JSON, odd))
         }
         Fault::ServerErrorPage(status) => Ok(answer::page(*status)),
         Fault::TooManyRequests(limit) => {
@@ -292,35 +267,32 @@ async fn plain_fault(fault: Option<Fault>, operation: &str) -> Option<Sent> {
         Fault::Hang | Fault::HangAfter => std::future::pending().await,
         Fault::ServerErrorPage(status) => Some(Ok(answer::page(status))),
         Fault::TooManyRequests(limit) => Some(Ok(answer::too_many(limit, &bucket(operation), clock::now()))),
-        fault => Some(fault.refusal().map_or_else(|| Err(cut()), |refusal| Ok(answer::refused(&refusal)))),
+        fault => Some(fault.refusal().map_or_else(wire::cut, |refusal| Ok(answer::refused(&refusal)))),
     }
 }
 
 async fn upgrade(shared: &Arc<Shared>, request: Incoming<hyper::body::Incoming>) -> Sent {
-    let fault = shared.world().strike("connect_gateway", None);
+    let fault = shared.world().strike(|rule| rule.fits("connect_gateway", None));
     if let Some(answer) = plain_fault(fault, "connect_gateway").await {
         return answer;
     }
-    Ok(match gateway::open(shared, request) {
-        Ok(accept) => answer::switching(&accept),
-        Err(status) => answer::whole(status.as_u16(), "text/plain", Bytes::new()),
-    })
+    Ok(gateway::open(shared, request).unwrap_or_else(|status| wire::whole(status, "text/plain", "")))
 }
 
 async fn attachment(shared: &Shared, request: &Incoming<hyper::body::Incoming>) -> Sent {
-    let fault = shared.world().strike("attachment", None);
+    let fault = shared.world().strike(|rule| rule.fits("attachment", None));
     if let Some(answer) = plain_fault(fault, "attachment").await {
         return answer;
     }
     let query = request::query(request.uri().query());
     let signature = query.iter().find(|(name, _)| name == "hm").map(|(_, value)| value.as_str());
     let mut world = shared.world();
-    *world.counts.entry("attachment".to_owned()).or_default() += 1;
+    world.count_one("attachment");
     let now = world.now();
     let found = world.files.get(request.uri().path());
     let found = found.filter(|stored| Some(stored.signature.as_str()) == signature && stored.expires > now);
     Ok(match found {
-        Some(stored) => answer::whole(200, &stored.media_type, Bytes::copy_from_slice(&stored.bytes)),
-        None => answer::whole(404, "text/plain", "This content is no longer available.".into()),
+        Some(stored) => wire::whole(200, &stored.media_type, Bytes::copy_from_slice(&stored.bytes)),
+        None => wire::whole(404, "text/plain", "This content is no longer available."),
     })
 }

@@ -1,15 +1,13 @@
 //! The published description of the API (Discord's `OpenAPI` document) as judge of every request and of every answer.
-//!
-//! It lies outside the repository: `OPENPACT_SPECS` names the folder of specifications, or it is `shared/data` next to
-//! the repository. Where it is missing, that is said once and nothing is judged.
 
 mod wrong;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::{Draft, PatternOptions, Registry, Validator};
+use openpact_fake_kit::description::{self, Loaded};
 use serde_json::{Map, Value, json};
 
 pub(crate) use wrong::Wrong;
@@ -28,24 +26,9 @@ pub(crate) struct Specification {
 
 /// The description, read once for the process.
 pub(crate) fn load() -> Option<Arc<Specification>> {
-    static LOADED: OnceLock<Option<Arc<Specification>>> = OnceLock::new();
-    let load = || {
-        let file = folder().join("discord/openapi.json");
-        let read = std::fs::read(&file).map_err(|error| error.to_string());
-        let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-        parsed.and_then(Specification::new).map(Arc::new).map_err(|why| {
-            let file = file.display();
-            eprintln!(
-                "\n*** REQUESTS ARE NOT JUDGED: no description of Discord's API at {file}: {why} ***\n"
-            );
-        })
-    };
-    LOADED.get_or_init(|| load().ok()).clone()
-}
-
-fn folder() -> PathBuf {
-    let named = std::env::var_os("OPENPACT_SPECS").map(PathBuf::from);
-    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"))
+    static LOADED: Loaded<Specification> = Loaded::new();
+    let read = |file: &Path| description::parse(file).and_then(Specification::new);
+    description::load(&LOADED, "discord/openapi.json", read)
 }
 
 impl Specification {

@@ -6,14 +6,15 @@ mod post;
 mod record;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, SystemTime};
 
+use openpact_fake_kit::{Ledger, Switchboard};
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::dice::Dice;
-use crate::fault::{Fault, Switchboard};
-use crate::gateway::{GatewayFault, GatewaySwitchboard, Received, Session, Stage};
+use crate::fault::Rule;
+use crate::gateway::{GatewayFault, GatewayRule, Received, Session, Stage};
 use crate::limits::{Limits, Windows};
 use crate::refusal::Refusal;
 
@@ -35,22 +36,16 @@ pub struct World {
     pub(crate) sessions: BTreeMap<String, Session>,
     /// What can be fetched, by its path.
     pub(crate) files: HashMap<String, Stored>,
-    pub(crate) faults: Switchboard,
-    pub(crate) gateway_faults: GatewaySwitchboard,
-    pub(crate) dice: Dice,
+    pub(crate) gateway_faults: Switchboard<GatewayRule>,
     pub(crate) limits: Limits,
     pub(crate) windows: Windows,
     pub(crate) heartbeat: Option<Duration>,
     /// Fields that the description does not name are passed over.
     pub(crate) tolerant: bool,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) received: Vec<Received>,
     pub(crate) connections: u64,
-    pub(crate) violations: Vec<String>,
     pub(crate) sent: u64,
-    /// How far the clock is ahead.
-    pub(crate) ahead: Duration,
+    pub(crate) ledger: Ledger<Rule, Call>,
     pub(crate) last_id: u64,
     /// The address of the server, for links.
     pub(crate) base: String,
@@ -108,12 +103,21 @@ impl Room {
     }
 }
 
-impl World {
-    /// The time of this world.
-    pub(crate) fn now(&self) -> SystemTime {
-        clock::now() + self.ahead
-    }
+impl Deref for World {
+    type Target = Ledger<Rule, Call>;
 
+    fn deref(&self) -> &Self::Target {
+        &self.ledger
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.ledger
+    }
+}
+
+impl World {
     /// A new id, later than all before.
     pub(crate) fn id(&mut self) -> u64 {
         let from_time = clock::milliseconds(self.now()).saturating_sub(EPOCH) << 22;
@@ -137,19 +141,8 @@ impl World {
         if room.bot == bot { Ok(room) } else { Err(Refusal::new(403, 50_001, "Missing Access")) }
     }
 
-    pub(crate) fn strike(&mut self, operation: &str, channel: Option<u64>) -> Option<Fault> {
-        self.faults.strike(&mut self.dice, operation, channel)
-    }
-
     pub(crate) fn strike_gateway(&mut self, stage: Stage, event: Option<&str>) -> Option<GatewayFault> {
-        self.gateway_faults.strike(&mut self.dice, stage, event)
-    }
-
-    /// Notes something that the published description does not allow.
-    pub(crate) fn violation(&mut self, what: String) {
-        if self.violations.len() < 10_000 {
-            self.violations.push(what);
-        }
+        self.gateway_faults.strike(&mut self.ledger.dice, |rule| rule.fits(stage, event))
     }
 
     /// The private channel of a person with a bot, which is made when it is not there.
@@ -180,16 +173,6 @@ impl World {
     /// How many messages bots sent at all.
     pub fn sent_total(&self) -> u64 {
         self.sent
-    }
-
-    /// How often an operation was asked for, by its name in the description: `create_message`.
-    pub fn count(&self, operation: &str) -> u64 {
-        self.counts.get(operation).copied().unwrap_or(0)
-    }
-
-    /// The requests, in the order of their answers.
-    pub fn calls(&self) -> &[Call] {
-        &self.calls
     }
 
     /// What came over the gateway, in order.
@@ -235,7 +218,7 @@ impl World {
 
     /// Answers with 401, 403 and 429: the real server shuts an address out after 10,000 of them in ten minutes.
     pub fn invalid_requests(&self) -> usize {
-        self.calls.iter().filter(|call| matches!(call.status, 401 | 403 | 429)).count()
+        self.calls().iter().filter(|call| matches!(call.status, 401 | 403 | 429)).count()
     }
 
     /// Messages of that channel that were sent more than once: same text, reply to the same message.

@@ -2,27 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use openpact_fake_discord::{
     Bot, Channel, Fault, GatewayFault, GatewayRule, Guild, Limited, Limits, Rule, Sent, Server, Stage, User,
     World,
 };
+use openpact_test_programs::{Running, npm};
 use serde_json::json;
 
 const TOKEN: &str = "NzAw.stock.secret";
 const SOON: Duration = Duration::from_mins(1);
-
-/// The process of the bot; ended when this is dropped.
-struct Stock(Child);
-
-impl Drop for Stock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A server, a guild, a person, and a bot on the stock client that is ready.
 struct Place {
@@ -31,17 +22,13 @@ struct Place {
     guild: Guild,
     alice: User,
     general: Channel,
-    stock: Stock,
+    stock: Running,
     _folder: tempfile::TempDir,
 }
 
 fn command(server: &Server, folder: &Path) -> Option<Command> {
-    let npm = openpact_test_programs::npm()?;
-    let script = folder.join("bot.cjs");
-    std::fs::write(&script, include_str!("stock/bot.cjs")).unwrap();
-    npm.workshop(folder).unwrap();
-    let mut command = npm.script(&script);
-    command.env("TOKEN", TOKEN).env("API", format!("{}/api", server.base_url())).stderr(Stdio::inherit());
+    let mut command = npm()?.bot(folder, include_str!("stock/bot.cjs")).unwrap();
+    command.env("TOKEN", TOKEN).env("API", format!("{}/api", server.base_url()));
     Some(command)
 }
 
@@ -56,7 +43,7 @@ impl Place {
         let guild = bot.guild(100, "Guild");
         let general = guild.channel(200, "general");
         let alice = server.user(42, "Alice");
-        let stock = Stock(command.spawn().unwrap());
+        let stock = Running(command.spawn().unwrap());
         server.wait("the commands", SOON, |world| (world.commands(700).len() == 2).then_some(()));
         Some(Self { server, bot, guild, alice, general, stock, _folder: folder })
     }

@@ -1,19 +1,9 @@
-//! The same for shell scripts: orders in JSON over HTTP, on a port of its own.
-//!
-//! `POST /` with `{"do": "say", …}` answers `{"ok": …}` or `{"error": "…"}`. Channels and people are named by their ids;
+//! The same for shell scripts: orders, as [`openpact_fake_kit::control`] takes them. Channels and people are named by their ids;
 //! a person who was not made first has the id as name.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -22,7 +12,6 @@ use crate::app::App;
 use crate::channel::Channel;
 use crate::event::Trigger;
 use crate::fault::Rule;
-use crate::parameters::MAX_BODY;
 use crate::server::Server;
 use crate::world::{Limits, Person};
 
@@ -86,43 +75,17 @@ struct Control {
     app: Mutex<Option<App>>,
 }
 
-/// Takes orders for this server on a port of the loopback address, for ever. Gives its address at once through `tell`.
+/// Takes orders for this server, for ever.
 ///
 /// # Errors
-/// When the port is not to be had.
-pub async fn serve(server: Arc<Server>, port: u16, tell: impl FnOnce(SocketAddr)) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    tell(listener.local_addr()?);
-    let control = Arc::new(Control { server, app: Mutex::default() });
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let control = control.clone();
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(control.clone(), request));
-            // A script that leaves early has its reasons.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn answer(control: Arc<Control>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-    let body = Limited::new(request.into_body(), MAX_BODY).collect().await.map_err(io::Error::other)?;
-    let done = match serde_json::from_slice(&body.to_bytes()) {
-        Ok(order) => control.execute(order).await,
-        Err(error) => Err(error.to_string()),
-    };
-    let (status, body) = match done {
-        Ok(value) => (200, json!({ "ok": value })),
-        Err(why) => (400, json!({ "error": why })),
-    };
-    let response = Response::builder().status(status).header("content-type", "application/json");
-    Ok(response.body(Full::from(body.to_string())).expect("statuses and headers are valid"))
+/// When the port is lost.
+pub async fn serve(server: Arc<Server>, listener: TcpListener) -> io::Result<()> {
+    let control = Control { server, app: Mutex::default() };
+    openpact_fake_kit::control::serve(listener, control, Control::execute).await
 }
 
 impl Control {
-    async fn execute(&self, order: Order) -> Result<Value, String> {
+    async fn execute(self: Arc<Self>, order: Order) -> Result<Value, String> {
         let server = &self.server;
         match order {
             Order::Fault { rule } => server.fault(rule),
@@ -144,12 +107,13 @@ impl Control {
                     Some(channel) => world.posted(channel).len() as u64,
                     None => world.posted_total(),
                 };
-                return self.wait(seconds, |world| Some(said(world)).filter(|said| *said >= posted)).await;
+                let enough = |world: &crate::World| Some(said(world)).filter(|said| *said >= posted);
+                return server.wait_for_script(seconds, enough).await;
             }
             Order::WaitConnected { connections, seconds } => {
                 let open = |world: &crate::World| world.connections() as u64;
                 let enough = |world: &crate::World| world.connections() >= connections;
-                return self.wait(seconds, |world| enough(world).then(|| open(world))).await;
+                return server.wait_for_script(seconds, |world| enough(world).then(|| open(world))).await;
             }
             order => return self.act(order),
         }
@@ -248,22 +212,13 @@ impl Control {
     fn counts(&self) -> Value {
         self.server.look(|world| {
             json!({
-                "calls": world.counts,
+                "calls": world.counts(),
                 "posted": world.posted_total(),
                 "pending": world.pending(),
                 "lost": world.lost(),
                 "connections": world.connections(),
-                "violations": world.violations.len(),
+                "violations": world.violations().len(),
             })
         })
-    }
-
-    async fn wait(
-        &self,
-        seconds: u64,
-        check: impl FnMut(&crate::World) -> Option<u64>,
-    ) -> Result<Value, String> {
-        let found = self.server.try_wait_for(Duration::from_secs(seconds), check).await;
-        found.map(Value::from).ok_or_else(|| format!("waited {seconds} s in vain: {}", self.server.summary()))
     }
 }

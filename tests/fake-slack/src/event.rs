@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
+use openpact_fake_kit::clock;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::clock;
 use crate::exchange::Envelope;
 use crate::world::{DOMAIN, TEAM, World};
 

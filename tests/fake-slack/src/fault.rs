@@ -1,5 +1,6 @@
-//! The switchboard of faults: what goes wrong, where, how often.
+//! What goes wrong, where, how often.
 
+use openpact_fake_kit::Chance;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -118,21 +119,15 @@ pub struct Rule {
     /// In this channel alone.
     #[serde(default)]
     pub channel: Option<String>,
-    /// So many that fit are let through first.
-    #[serde(default)]
-    pub skip: u64,
-    /// How many times; without it, for ever.
-    #[serde(default)]
-    pub times: Option<u64>,
-    /// How likely each time, from 0 to 1; without it, each time.
-    #[serde(default)]
-    pub chance: Option<f64>,
+    /// How often.
+    #[serde(flatten)]
+    pub chance: Chance,
 }
 
 impl Rule {
     /// This fault every time, for ever.
     pub fn new(fault: Fault) -> Self {
-        Self { fault, method: None, channel: None, skip: 0, times: None, chance: None }
+        Self { fault, method: None, channel: None, chance: Chance::default() }
     }
 
     /// This fault once.
@@ -154,93 +149,14 @@ impl Rule {
         self
     }
 
-    /// After so many that fit.
-    #[must_use]
-    pub fn skip(mut self, skip: u64) -> Self {
-        self.skip = skip;
-        self
-    }
-
-    /// So many times.
-    #[must_use]
-    pub fn times(mut self, times: u64) -> Self {
-        self.times = Some(times);
-        self
-    }
-
-    /// With this likelihood, from 0 to 1.
-    #[must_use]
-    pub fn chance(mut self, chance: f64) -> Self {
-        self.chance = Some(chance);
-        self
-    }
-
-    fn fits(&self, stage: Stage, method: &str, channel: Option<&str>) -> bool {
-        self.times != Some(0)
-            && self.fault.stage() == stage
+    pub(crate) fn fits(&self, stage: Stage, method: &str, channel: Option<&str>) -> bool {
+        self.fault.stage() == stage
             && self.method.as_deref().is_none_or(|wanted| wanted == method)
             && (self.channel.is_none() || self.channel.as_deref() == channel)
     }
 }
 
-/// The rules that hold, and the dice.
-#[derive(Debug)]
-pub(crate) struct Switchboard {
-    rules: Vec<Rule>,
-    seed: u64,
-}
-
-impl Default for Switchboard {
-    fn default() -> Self {
-        Self { rules: Vec::new(), seed: 1 }
-    }
-}
-
-impl Switchboard {
-    pub(crate) fn add(&mut self, rule: Rule) {
-        self.rules.push(rule);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    pub(crate) fn seed(&mut self, seed: u64) {
-        self.seed = seed;
-    }
-
-    /// What goes wrong here; counted as used.
-    pub(crate) fn strike(&mut self, stage: Stage, method: &str, channel: Option<&str>) -> Option<Fault> {
-        for index in 0..self.rules.len() {
-            let chance = self.rules[index].chance;
-            let rule = &mut self.rules[index];
-            if !rule.fits(stage, method, channel) {
-                continue;
-            }
-            if rule.skip > 0 {
-                rule.skip -= 1;
-                continue;
-            }
-            if chance.is_some_and(|chance| self.dice() >= chance) {
-                continue;
-            }
-            let rule = &mut self.rules[index];
-            rule.times = rule.times.map(|times| times - 1);
-            return Some(rule.fault.clone());
-        }
-        None
-    }
-
-    /// A number from 0 to 1 (`SplitMix64`).
-    fn dice(&mut self) -> f64 {
-        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let top = u32::try_from((z ^ (z >> 31)) >> 32).expect("32 bits are left");
-        f64::from(top) / f64::from(u32::MAX)
-    }
-}
+openpact_fake_kit::rule!(Rule, Fault);
 
 impl Fault {
     fn stage(&self) -> Stage {
@@ -271,17 +187,7 @@ impl Fault {
 
     /// Whether a request is executed all the same.
     pub(crate) fn executes(&self) -> bool {
-        matches!(
-            self,
-            Self::CutAfter
-                | Self::CutBody
-                | Self::Drip(_)
-                | Self::Delay(_)
-                | Self::HangAfter
-                | Self::Malformed
-                | Self::Misshapen
-                | Self::BadTicket
-        )
+        self.hides() || matches!(self, Self::Drip(_) | Self::Delay(_) | Self::BadTicket)
     }
 
     /// Whether whoever asked cannot learn what became of a request that was executed.

@@ -14,12 +14,13 @@
 //! limit is always refused, where the real server shortens some; arguments that a method does not have are refused,
 //! where the real server passes over most of them; an event that no connection takes waits for one, for as long as
 //! Slack would have tried again; files lie on the same host, below `/files`.
+//!
+//! [`Server::violations`]: openpact_fake_kit::Server::violations
 
 mod additions;
 mod app;
 mod blocks;
 mod channel;
-mod clock;
 mod control;
 mod conversation;
 mod draft;

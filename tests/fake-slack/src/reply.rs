@@ -1,20 +1,12 @@
 //! Answers, and how they go to the wire.
 
-use std::io;
-use std::time::Duration;
-
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use http::Response;
-use http_body_util::StreamBody;
-use hyper::body::Frame;
+use openpact_fake_kit::wire::{self, Body, Piece};
 use serde_json::Value;
 
 use crate::fault::RetryAfter;
 use crate::refusal::Refusal;
-
-pub(crate) type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
 
 /// An answer that is not on the wire yet.
 pub(crate) struct Reply {
@@ -24,13 +16,6 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
     /// The body, where it is JSON.
     pub(crate) value: Value,
-}
-
-/// What goes to the connection.
-pub(crate) enum Piece {
-    Bytes(Bytes),
-    Pause(Duration),
-    Cut,
 }
 
 impl Reply {
@@ -49,10 +34,7 @@ impl Reply {
 
     /// A page such as proxies send.
     pub(crate) fn page(status: u16) -> Self {
-        let page = format!(
-            "<html>\r\n<head><title>{status}</title></head>\r\n<body><h1>{status}</h1></body>\r\n</html>\r\n"
-        );
-        Self::text(status, "text/html", page)
+        Self::text(status, "text/html", wire::page(status))
     }
 
     /// Slack refuses with status 200, but for too many requests.
@@ -80,27 +62,10 @@ impl Reply {
 
     /// The same answer, in other pieces.
     pub(crate) fn pieces(self, pieces: Vec<Piece>) -> Response<Body> {
-        let stream = futures::stream::iter(pieces).filter_map(|piece| async move {
-            match piece {
-                Piece::Bytes(bytes) => Some(Ok(Frame::data(bytes))),
-                Piece::Pause(time) => {
-                    tokio::time::sleep(time).await;
-                    None
-                }
-                // What was said so far has to reach the wire before the connection breaks.
-                Piece::Cut => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    Some(Err(io::Error::other("a fault breaks the connection")))
-                }
-            }
-        });
-        let mut response = Response::builder()
-            .status(self.status)
-            .header("content-type", self.kind)
-            .header("content-length", self.body.len());
+        let mut response = wire::pieces(self.status, &self.kind, self.body.len(), pieces);
         if let Some(wait) = self.retry_after {
-            response = response.header("retry-after", wait);
+            response.headers_mut().insert("retry-after", wait.parse().expect("faults are plain text"));
         }
-        response.body(StreamBody::new(stream.boxed())).expect("statuses and headers are valid")
+        response
     }
 }

@@ -7,18 +7,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use openpact_fake_kit::wire::{self, Body};
+use openpact_fake_kit::{clock, form};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::fault::{self, Fault, Stage};
 use crate::parameters::{MAX_BODY, Parameters};
 use crate::refusal::Refusal;
-use crate::reply::{Body, Piece, Reply};
+use crate::reply::Reply;
 use crate::server::Shared;
-use crate::world::{Call, REMEMBERED, World};
-use crate::{clock, file, hook, method, socket};
+use crate::world::{Call, World};
+use crate::{file, hook, method, socket};
 
 /// What a path asks for.
 enum Route {
@@ -89,18 +90,12 @@ impl Asked {
 
 /// The bytes of a file: the body as it is, or the first part of a form.
 async fn contents(parts: &Parts, body: Bytes) -> Bytes {
-    let kind = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Ok(boundary) = multer::parse_boundary(kind) else { return body };
-    let stream = futures::stream::iter([Ok::<_, io::Error>(body)]);
-    let mut fields = multer::Multipart::new(stream, boundary);
-    match fields.next_field().await {
-        Ok(Some(field)) => field.bytes().await.unwrap_or_default(),
-        _ => Bytes::new(),
+    let kind = form::content_type(parts);
+    if form::media_type(kind) != "multipart/form-data" {
+        return body;
     }
-}
-
-fn cut<T>() -> io::Result<T> {
-    Err(io::Error::other("a fault breaks the connection"))
+    let parts = form::parts(kind, body).await.unwrap_or_default();
+    parts.into_iter().next().map(|part| part.bytes).unwrap_or_default()
 }
 
 /// Answers a request; an error breaks the connection.
@@ -110,15 +105,15 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> i
     }
     let (parts, body) = request.into_parts();
     let route = Route::of(parts.uri.path());
-    if shared.world().faults.strike(Stage::Head, route.name(), None).is_some() {
-        return cut();
+    if shared.world().goes_wrong(Stage::Head, route.name(), None).is_some() {
+        return wire::cut();
     }
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
+    let body = wire::read(body, MAX_BODY).await?;
     let asked = Asked::read(route, &parts, body).await;
     let fault = {
         let mut world = shared.world();
         let channel = asked.channel(&world);
-        world.faults.strike(Stage::Request, asked.route.name(), channel.as_deref())
+        world.goes_wrong(Stage::Request, asked.route.name(), channel.as_deref())
     };
     match fault {
         None => {
@@ -163,15 +158,10 @@ fn execute(shared: &Shared, asked: &Asked) -> Reply {
 
 fn record(shared: &Shared, asked: &Asked, status: u16, error: Option<&str>) {
     let method = asked.route.name().to_owned();
-    let parameters = asked.parameters.as_ref().map(Parameters::record).unwrap_or_default();
-    shared.change(|world| {
-        *world.counts.entry(method.clone()).or_default() += 1;
-        if world.calls.len() >= REMEMBERED {
-            world.calls.drain(..REMEMBERED / 2);
-        }
-        let error = error.map(str::to_owned);
-        world.calls.push(Call { method, parameters, at: clock::now(), status, error });
-    });
+    let parameters = asked.parameters.as_ref().map(|parameters| parameters.record()).unwrap_or_default();
+    let error = error.map(str::to_owned);
+    let call = Call { method, parameters, at: clock::now(), status, error };
+    shared.change(|world| world.record(asked.route.name(), call));
 }
 
 async fn faulty(shared: &Shared, asked: &Asked, fault: Fault) -> io::Result<Response<Body>> {
@@ -193,22 +183,12 @@ async fn faulty(shared: &Shared, asked: &Asked, fault: Fault) -> io::Result<Resp
         _ => reply.status,
     };
     record(shared, asked, status, reply.value["error"].as_str());
-    let length = reply.body.len();
+    let body = reply.body.clone();
     match fault {
-        Fault::CutBefore | Fault::CutAfter => cut(),
+        Fault::CutBefore | Fault::CutAfter => wire::cut(),
         Fault::Hang | Fault::HangAfter => std::future::pending().await,
-        Fault::CutBody => {
-            let half = reply.body.slice(..length / 2);
-            Ok(reply.pieces(vec![Piece::Bytes(half), Piece::Cut]))
-        }
-        Fault::Drip(milliseconds) => {
-            let pause = || Piece::Pause(Duration::from_millis(milliseconds));
-            let body = reply.body.clone();
-            let starts = (0..length).step_by(16);
-            let bytes = starts.map(|start| Piece::Bytes(body.slice(start..length.min(start + 16))));
-            let pieces = bytes.flat_map(|piece| [pause(), piece]).collect();
-            Ok(reply.pieces(pieces))
-        }
+        Fault::CutBody => Ok(reply.pieces(wire::half(&body))),
+        Fault::Drip(milliseconds) => Ok(reply.pieces(wire::drip(&body, milliseconds))),
         Fault::Malformed => {
             let text = String::from_utf8_lossy(&reply.body).replacen(':', ";", 1);
             Ok(Reply::text(200, &reply.kind, text).whole())

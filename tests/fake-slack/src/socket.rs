@@ -12,13 +12,14 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use openpact_fake_kit::websocket;
+use openpact_fake_kit::wire::Body;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -27,7 +28,7 @@ use self::pipe::Pipe;
 use crate::exchange::{Envelope, MAX_CONNECTIONS, Order};
 use crate::fault::{Fault, Stage};
 use crate::refusal::Refusal;
-use crate::reply::{Body, Reply};
+use crate::reply::Reply;
 use crate::server::Shared;
 
 /// How often the server asks whether the other side is there.
@@ -45,20 +46,18 @@ struct Broken;
 type Going = Result<(), Broken>;
 
 /// Opens a connection, if the ticket does.
-pub(crate) async fn open(shared: Arc<Shared>, mut request: Request<Incoming>) -> io::Result<Response<Body>> {
+pub(crate) async fn open(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let query = request.uri().query().unwrap_or_default().as_bytes();
     let ticket = url::form_urlencoded::parse(query).find(|(name, _)| name == "ticket");
     let ticket = ticket.map(|(_, value)| value.into_owned()).unwrap_or_default();
-    let fault = shared.world().faults.strike(Stage::Open, "link", None);
+    let fault = shared.world().goes_wrong(Stage::Open, "link", None);
     match fault {
         Some(Fault::RefuseSocket(status)) => return Ok(Reply::page(status).whole()),
         Some(_) => pending().await,
         None => {}
     }
-    let asks = request.headers().get("upgrade").and_then(|value| value.to_str().ok());
-    let asks = asks.is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
-    let key = request.headers().get("sec-websocket-key").filter(|_| asks).cloned();
-    let Some(key) = key else { return Ok(Reply::page(400).whole()) };
+    let accept = websocket::accept(request.headers()).filter(|_| websocket::is_asked(request.headers()));
+    let Some(accept) = accept else { return Ok(Reply::page(400).whole()) };
     let opens = shared.change(|world| {
         let now = world.now();
         world.exchange.redeem(&ticket, now)
@@ -66,26 +65,11 @@ pub(crate) async fn open(shared: Arc<Shared>, mut request: Request<Incoming>) ->
     if !opens {
         return Ok(Reply::json(403, Refusal::new("invalid_ticket").body()).whole());
     }
-    let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
-        // Whoever leaves before the connection is open has not had it.
-        if let Ok(upgraded) = upgrade.await {
-            run(shared, upgraded).await;
-        }
-    });
-    let mut response = Reply::text(101, "text/plain", String::new()).whole();
-    let headers = response.headers_mut();
-    headers.remove("content-length");
-    headers.remove("content-type");
-    headers.insert("connection", "Upgrade".parse().expect("it is a value"));
-    headers.insert("upgrade", "websocket".parse().expect("it is a value"));
-    let accept = derive_accept_key(key.as_bytes()).parse().expect("it is a value");
-    headers.insert("sec-websocket-accept", accept);
-    Ok(response)
+    Ok(websocket::begin(request, accept, |stream| run(shared, stream)))
 }
 
-async fn run(shared: Arc<Shared>, upgraded: Upgraded) {
-    let pipe = Pipe::new(TokioIo::new(upgraded));
+async fn run(shared: Arc<Shared>, stream: TokioIo<Upgraded>) {
+    let pipe = Pipe::new(stream);
     let stream = WebSocketStream::from_raw_socket(pipe, Role::Server, None).await;
     let (number, orders) = shared.change(|world| world.exchange.connect());
     let delay = Duration::ZERO;
@@ -130,7 +114,7 @@ impl Connection {
     }
 
     fn strike(&self, stage: Stage, method: &str, channel: Option<&str>) -> Option<Fault> {
-        self.shared.world().faults.strike(stage, method, channel)
+        self.shared.world().goes_wrong(stage, method, channel)
     }
 
     async fn greet(&mut self) -> Going {

@@ -1,18 +1,17 @@
 //! The published description of the API (`web-api-2021.json`) as judge of every request and of answers, and the
 //! published samples (`events/`) as judge of the events that the fake makes.
-//!
-//! They lie outside the repository: `OPENPACT_SPECS` names the folder of specifications, or it is `shared/data` next to
-//! the repository. Where they are missing, that is said once and nothing is judged.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
 
+use openpact_fake_kit::Parameter;
+use openpact_fake_kit::description::{self, Loaded, is_boolean, parse, shorten};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::additions;
-use crate::parameters::{Parameter, Parameters};
+use crate::parameters::Parameters;
 
 /// Parameters that the description calls texts and that are objects or lists, which a form gives as JSON in a text.
 const STRUCTURES: [&str; 5] = ["attachments", "blocks", "metadata", "unfurls", "view"];
@@ -58,27 +57,8 @@ struct Method {
 
 /// The description, read once for the process.
 pub(crate) fn load() -> Option<Arc<Specification>> {
-    static LOADED: OnceLock<Option<Arc<Specification>>> = OnceLock::new();
-    let load = || {
-        let folder = folder().join("slack");
-        Specification::read(&folder).map(Arc::new).map_err(|why| {
-            let folder = folder.display();
-            eprintln!(
-                "\n*** REQUESTS ARE NOT JUDGED: no description of Slack's API in {folder}: {why} ***\n"
-            );
-        })
-    };
-    LOADED.get_or_init(|| load().ok()).clone()
-}
-
-fn folder() -> PathBuf {
-    let named = std::env::var_os("OPENPACT_SPECS").map(PathBuf::from);
-    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"))
-}
-
-fn parse<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<T, String> {
-    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    static LOADED: Loaded<Specification> = Loaded::new();
+    description::load(&LOADED, "slack", Specification::read)
 }
 
 impl Specification {
@@ -223,15 +203,6 @@ fn unfit(kind: &str, parameter: &Parameter) -> Option<String> {
     (!fits).then(|| format!("{name} must be a valid {kind}, got {}", shorten(value)))
 }
 
-fn is_boolean(text: &str) -> bool {
-    ["true", "false", "1", "0"].iter().any(|word| word.eq_ignore_ascii_case(text))
-}
-
 fn is_structure(text: &str) -> bool {
     text.is_empty() || matches!(serde_json::from_str(text), Ok(Value::Array(_) | Value::Object(_)))
-}
-
-fn shorten(value: &Value) -> String {
-    let text = value.to_string();
-    text.char_indices().nth(80).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
 }

@@ -1,17 +1,18 @@
 //! Everything that the server knows.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use openpact_fake_kit::{Ledger, clock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::clock;
 use crate::conversation::{Conversation, Kind, Posted, Status};
 use crate::event::Interaction;
 use crate::exchange::{Delivery, Exchange};
-use crate::fault::Switchboard;
+use crate::fault::{Fault, Rule, Stage};
 use crate::file::File;
 use crate::refusal::Refusal;
 use crate::specification::Specification;
@@ -21,9 +22,6 @@ pub(crate) const TEAM: &str = "T0FAKE0001";
 
 /// The workspace's part of addresses.
 pub(crate) const DOMAIN: &str = "fake";
-
-/// The most violations that are remembered, and the most requests.
-pub(crate) const REMEMBERED: usize = 200_000;
 
 /// A person, or the bot of another app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,18 +124,27 @@ pub struct World {
     pub(crate) interactions: BTreeMap<String, Interaction>,
     pub(crate) views: Vec<Value>,
     pub(crate) exchange: Exchange,
-    pub(crate) faults: Switchboard,
     pub(crate) limits: Option<Limits>,
     pub(crate) times: HashMap<String, VecDeque<SystemTime>>,
     pub(crate) deduplicates: bool,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) counts: BTreeMap<String, u64>,
-    pub(crate) violations: Vec<String>,
     pub(crate) said: u64,
-    /// How far the clock is ahead.
-    pub(crate) ahead: Duration,
+    pub(crate) ledger: Ledger<Rule, Call>,
     next: u64,
     stamp: (u64, u64),
+}
+
+impl Deref for World {
+    type Target = Ledger<Rule, Call>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.ledger
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.ledger
+    }
 }
 
 impl World {
@@ -152,23 +159,19 @@ impl World {
             interactions: BTreeMap::new(),
             views: Vec::new(),
             exchange: Exchange::default(),
-            faults: Switchboard::default(),
             limits: None,
             times: HashMap::new(),
             deduplicates: false,
-            calls: Vec::new(),
-            counts: BTreeMap::new(),
-            violations: Vec::new(),
             said: 0,
-            ahead: Duration::ZERO,
+            ledger: Ledger::default(),
             next: 0,
             stamp: (0, 0),
         }
     }
 
-    /// The time of this world.
-    pub(crate) fn now(&self) -> SystemTime {
-        clock::now() + self.ahead
+    /// What goes wrong there; counted as used.
+    pub(crate) fn goes_wrong(&mut self, stage: Stage, method: &str, channel: Option<&str>) -> Option<Fault> {
+        self.strike(|rule| rule.fits(stage, method, channel))
     }
 
     /// A number that never comes again.
@@ -183,12 +186,6 @@ impl World {
         let (last, part) = self.stamp;
         self.stamp = if seconds > last { (seconds, 119) } else { (last, part + 1) };
         format!("{}.{:06}", self.stamp.0, self.stamp.1)
-    }
-
-    /// Notes what is wrong.
-    pub(crate) fn complain(&mut self, wrong: impl IntoIterator<Item = String>) {
-        let room = REMEMBERED.saturating_sub(self.violations.len());
-        self.violations.extend(wrong.into_iter().take(room));
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -263,21 +260,6 @@ impl World {
     /// How much was said at all.
     pub fn posted_total(&self) -> u64 {
         self.said
-    }
-
-    /// How often a method was called.
-    pub fn count(&self, method: &str) -> u64 {
-        self.counts.get(method).copied().unwrap_or(0)
-    }
-
-    /// The requests, in the order of their answers.
-    pub fn calls(&self) -> &[Call] {
-        &self.calls
-    }
-
-    /// What the description of the API does not allow.
-    pub fn violations(&self) -> &[String] {
-        &self.violations
     }
 
     /// The views that were opened or published, in order.

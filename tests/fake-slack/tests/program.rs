@@ -1,42 +1,15 @@
 //! The program for shell scripts: takes orders, and stops when its standard input is closed.
-#![expect(clippy::disallowed_methods, reason = "starting the program is what this test does")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Command, Stdio};
-
+use openpact_fake_kit::script::Script;
 use serde_json::{Value, json};
-
-fn post(url: &str, body: &Value) -> Value {
-    let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let body = body.to_string();
-    let length = body.len();
-    write!(
-        stream,
-        "POST /{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer xoxb-1\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-}
 
 #[test]
 fn a_script_drives_it_and_it_stops_with_its_input() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_fake-slack"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let addresses: Value = serde_json::from_str(&line).unwrap();
-    let (api, control) = (addresses["api"].as_str().unwrap(), addresses["control"].as_str().unwrap());
-    let control = format!("{control}/");
-    let order = |order: Value| post(&control, &order);
-    let call = |method: &str, body: Value| post(&format!("{api}/{method}"), &body);
+    let script = Script::start(env!("CARGO_BIN_EXE_fake-slack"));
+    let order = |order: Value| script.order(&order);
+    let call = |method: &str, body: Value| {
+        script.call(&format!("/{method}"), "authorization: Bearer xoxb-1\r\n", &body)
+    };
     assert!(order(json!({"do": "say", "user": "U0ALICE", "text": "x"}))["error"].is_string(), "no app yet");
     let app = order(json!({"do": "app", "bot_token": "xoxb-1", "app_token": "xapp-1"}));
     assert_eq!(call("auth.test", json!({}))["user_id"], app["ok"]["user_id"]);
@@ -57,6 +30,5 @@ fn a_script_drives_it_and_it_stops_with_its_input() {
     assert_eq!(call("auth.test", json!({}))["error"], "ratelimited");
     assert_eq!(order(json!({"do": "counts"}))["ok"]["calls"]["auth.test"], 2);
     assert_eq!(order(json!({"do": "violations"}))["ok"], json!([]));
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
+    script.end();
 }

@@ -1,36 +1,22 @@
 //! Proof that the fake is one: an app on the stock framework (Bolt, from npm) that knows nothing of it works with it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use openpact_fake_slack::{App, Channel, Fault, Outcome, Posted, RetryAfter, Rule, Server, World};
+use openpact_test_programs::{Running, npm};
 
 const BOT: &str = "xoxb-stock-secret";
 const APP: &str = "xapp-stock-secret";
 const SOON: Duration = Duration::from_mins(1);
 
-/// The process of the app; ended when this is dropped.
-struct Stock(Child);
-
-impl Drop for Stock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// An app on the stock framework that is connected; `None` where there is no npm.
-fn start(server: &Server, folder: &std::path::Path) -> Option<(App, Stock)> {
-    let npm = openpact_test_programs::npm()?;
-    let script = folder.join("bot.cjs");
-    std::fs::write(&script, include_str!("stock/bot.cjs")).unwrap();
-    npm.workshop(folder).unwrap();
+fn start(server: &Server, folder: &std::path::Path) -> Option<(App, Running)> {
+    let mut command = npm()?.bot(folder, include_str!("stock/bot.cjs")).unwrap();
     let app = server.app(BOT, APP);
-    let mut command = npm.script(&script);
     command.env("BOT_TOKEN", BOT).env("APP_TOKEN", APP).env("API_URL", server.api_url());
-    let stock =
-        Stock(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap());
+    let stock = Running(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
     connected(server, 1);
     Some((app, stock))
 }

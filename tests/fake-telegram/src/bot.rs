@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::chat::Chat;
 use crate::server::Shared;
+use crate::specification;
 use crate::world::{Account, Room, Update, User, World};
 
 /// A bot of a server.
@@ -115,9 +116,9 @@ impl Bot {
     pub(crate) fn enqueue(&self, update: Value, message_id: i64) -> Update {
         let mut whole = update.clone();
         whole["update_id"] = 1.into();
-        let judged = self.shared.specification.as_ref().map(|judge| judge.judge("Update", &whole));
+        let judged = specification::load().map(|judge| judge.judge("Update", &whole));
         if let Some(Err(why)) = judged {
-            self.with_world(|world| world.violations.push(format!("the fake's update: {why}: {whole}")));
+            self.with_world(|world| world.complain([format!("the fake's update: {why}: {whole}")]));
         }
         let now = self.with_world(|world| world.now());
         let update_id = self.change(|account| account.enqueue(now, update));

@@ -1,9 +1,9 @@
 //! A chat with a bot in it, as a test holds it.
 
+use openpact_fake_kit::clock;
 use serde_json::{Value, json};
 
 use crate::bot::Bot;
-use crate::clock;
 use crate::draft::Draft;
 use crate::markup;
 use crate::world::{Room, Sent, Update, User};

@@ -1,5 +1,6 @@
-//! The switchboard of faults: what goes wrong, with which requests, how often.
+//! What goes wrong, with which requests, how often.
 
+use openpact_fake_kit::Chance;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -56,21 +57,15 @@ pub struct Rule {
     /// In this chat alone.
     #[serde(default)]
     pub chat: Option<i64>,
-    /// So many requests that fit are let through first.
-    #[serde(default)]
-    pub skip: u64,
-    /// How many times; without it, for ever.
-    #[serde(default)]
-    pub times: Option<u64>,
-    /// How likely each time, from 0 to 1; without it, each time.
-    #[serde(default)]
-    pub chance: Option<f64>,
+    /// How often.
+    #[serde(flatten)]
+    pub chance: Chance,
 }
 
 impl Rule {
     /// This fault with every request, for ever.
     pub fn new(fault: Fault) -> Self {
-        Self { fault, method: None, chat: None, skip: 0, times: None, chance: None }
+        Self { fault, method: None, chat: None, chance: Chance::default() }
     }
 
     /// With this method alone.
@@ -87,91 +82,13 @@ impl Rule {
         self
     }
 
-    /// After so many requests that fit.
-    #[must_use]
-    pub fn skip(mut self, skip: u64) -> Self {
-        self.skip = skip;
-        self
-    }
-
-    /// So many times.
-    #[must_use]
-    pub fn times(mut self, times: u64) -> Self {
-        self.times = Some(times);
-        self
-    }
-
-    /// With this likelihood, from 0 to 1.
-    #[must_use]
-    pub fn chance(mut self, chance: f64) -> Self {
-        self.chance = Some(chance);
-        self
-    }
-
-    fn fits(&self, method: &str, chat: Option<i64>) -> bool {
+    pub(crate) fn fits(&self, method: &str, chat: Option<i64>) -> bool {
         let method = self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
-        method && (self.chat.is_none() || self.chat == chat) && self.times != Some(0)
+        method && (self.chat.is_none() || self.chat == chat)
     }
 }
 
-/// The rules that hold, and the dice.
-#[derive(Debug)]
-pub(crate) struct Switchboard {
-    rules: Vec<Rule>,
-    seed: u64,
-}
-
-impl Default for Switchboard {
-    fn default() -> Self {
-        Self { rules: Vec::new(), seed: 1 }
-    }
-}
-
-impl Switchboard {
-    pub(crate) fn add(&mut self, rule: Rule) {
-        self.rules.push(rule);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    pub(crate) fn seed(&mut self, seed: u64) {
-        self.seed = seed;
-    }
-
-    /// What goes wrong with this request; counted as used.
-    pub(crate) fn strike(&mut self, method: &str, chat: Option<i64>) -> Option<Fault> {
-        for index in 0..self.rules.len() {
-            let chance = self.rules[index].chance;
-            let rule = &mut self.rules[index];
-            if !rule.fits(method, chat) {
-                continue;
-            }
-            if rule.skip > 0 {
-                rule.skip -= 1;
-                continue;
-            }
-            if chance.is_some_and(|chance| self.dice() >= chance) {
-                continue;
-            }
-            let rule = &mut self.rules[index];
-            rule.times = rule.times.map(|times| times - 1);
-            return Some(rule.fault.clone());
-        }
-        None
-    }
-
-    /// A number from 0 to 1 (`SplitMix64`).
-    fn dice(&mut self) -> f64 {
-        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let top = u32::try_from((z ^ (z >> 31)) >> 32).expect("32 bits are left");
-        f64::from(top) / f64::from(u32::MAX)
-    }
-}
+openpact_fake_kit::rule!(Rule, Fault);
 
 impl Fault {
     /// The refusal that it is, where it is one.
@@ -189,16 +106,12 @@ impl Fault {
 
     /// Whether the request is executed all the same.
     pub(crate) fn executes(&self) -> bool {
-        matches!(
-            self,
-            Self::CutAfter
-                | Self::CutBody
-                | Self::Drip(_)
-                | Self::Delay(_)
-                | Self::HangAfter
-                | Self::Malformed
-                | Self::Misshapen
-        )
+        self.hides() || matches!(self, Self::Drip(_) | Self::Delay(_))
+    }
+
+    /// Whether it is executed and whoever asked cannot learn of it.
+    pub(crate) fn hides(&self) -> bool {
+        matches!(self, Self::CutAfter | Self::CutBody | Self::HangAfter | Self::Malformed | Self::Misshapen)
     }
 }
 

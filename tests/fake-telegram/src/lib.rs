@@ -10,10 +10,11 @@
 //! Other than the real server: a bot is in every chat that a test makes for it; entities that the platform finds by
 //! itself are found only in what people say; the old `parse_mode: Markdown` is refused; nothing but text is sent by
 //! bots.
+//!
+//! [`Server::violations`]: openpact_fake_kit::Server::violations
 
 mod bot;
 mod chat;
-mod clock;
 mod control;
 mod draft;
 mod fault;

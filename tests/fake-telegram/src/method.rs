@@ -71,7 +71,7 @@ fn unknown(world: &mut World, method: &str) -> Refusal {
     let known =
         crate::specification::load().is_some_and(|specification| specification.method(method).is_some());
     if known {
-        world.violations.push(format!("the fake does not know the method {method}; it is time to add it"));
+        world.complain([format!("the fake does not know the method {method}; it is time to add it")]);
     }
     Refusal::new(404, "Not Found: method not found".to_owned())
 }

@@ -1,5 +1,6 @@
 //! Refusals, in the words of the real server.
 
+use openpact_fake_kit::NotJson;
 use serde_json::{Value, json};
 
 /// Why a request is not done.
@@ -51,5 +52,12 @@ impl Refusal {
 impl From<String> for Refusal {
     fn from(description: String) -> Self {
         Self::new(400, description)
+    }
+}
+
+/// For parameters that are to be objects or lists.
+impl From<NotJson> for Refusal {
+    fn from(NotJson(name): NotJson) -> Self {
+        Self::bad(&format!("can't parse {} JSON object", name.replace('_', " ")))
     }
 }

@@ -5,25 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Incoming;
+use openpact_fake_kit::clock;
+use openpact_fake_kit::wire::{self, Body};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::fault::{self, Fault};
-use crate::parameters::{MAX_BODY, Parameters};
+use crate::parameters::{self, MAX_BODY, Parameters};
 use crate::refusal::Refusal;
 use crate::server::Shared;
 use crate::world::Call;
-use crate::{clock, method};
+use crate::{method, specification};
 
-/// The most requests that are remembered in full, and the most violations.
-const REMEMBERED: usize = 200_000;
-
-type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
+const JSON: &str = "application/json";
 
 /// What a path asks for.
 enum Route {
@@ -49,8 +45,8 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> i
         None => Ok(refused(&Refusal::new(404, "Not Found".to_owned()))),
         Some(Route::File { token, path }) => Ok(file(&shared, &token, &path)),
         Some(Route::Method { token, method }) => {
-            let body = Limited::new(body, MAX_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
-            let parameters = match Parameters::read(&parts, body).await {
+            let body = wire::read(body, MAX_BODY).await?;
+            let parameters = match parameters::read(&parts, body).await {
                 Ok(parameters) => parameters,
                 Err(why) => return Ok(refused(&why.into())),
             };
@@ -66,7 +62,8 @@ async fn call(
     parameters: &Parameters,
 ) -> io::Result<Response<Body>> {
     judge(shared, method, parameters);
-    let fault = shared.world().faults.strike(method, parameters.integer("chat_id"));
+    let chat = parameters.integer("chat_id");
+    let fault = shared.world().strike(|rule| rule.fits(method, chat));
     let response = match fault {
         None => Ok(envelope(execute(shared, token, method, parameters).await)),
         Some(fault) => faulty(shared, token, method, parameters, fault).await,
@@ -78,38 +75,29 @@ async fn call(
 
 async fn execute(shared: &Shared, token: &str, method: &str, parameters: &Parameters) -> method::Answer {
     let answer = method::execute(shared, token, method, parameters).await;
-    if let (Ok(result), Some(specification)) = (&answer, &shared.specification)
+    if let (Ok(result), Some(specification)) = (&answer, specification::load())
         && !method.eq_ignore_ascii_case("getUpdates")
         && let Some(name) = specification.method(method)
     {
         // Updates may be strange on purpose; those that are not are judged where they are made.
-        shared.world().violations.extend(specification.judge_answer(name, result));
+        shared.world().complain(specification.judge_answer(name, result));
     }
     answer
 }
 
 fn judge(shared: &Shared, method: &str, parameters: &Parameters) {
-    let Some(specification) = &shared.specification else { return };
+    let Some(specification) = specification::load() else { return };
     let wrong = match specification.method(method) {
         Some(name) => specification.judge_request(name, parameters),
         None => vec![format!("{method}: there is no such method in {}", specification.version())],
     };
-    let mut world = shared.world();
-    if world.violations.len() < REMEMBERED {
-        world.violations.extend(wrong);
-    }
+    shared.world().complain(wrong);
 }
 
 fn record(shared: &Shared, method: &str, parameters: &Parameters, status: u16) {
-    let mut world = shared.world();
-    *world.counts.entry(method.to_ascii_lowercase()).or_default() += 1;
-    if world.calls.len() >= REMEMBERED {
-        world.calls.drain(..REMEMBERED / 2);
-    }
     let parameters = parameters.record();
-    world.calls.push(Call { method: method.to_owned(), parameters, at: clock::now(), status });
-    drop(world);
-    shared.touch();
+    let call = Call { method: method.to_owned(), parameters, at: clock::now(), status };
+    shared.change(|world| world.record(&method.to_ascii_lowercase(), call));
 }
 
 async fn faulty(
@@ -127,35 +115,19 @@ async fn faulty(
         None if fault.executes() => execute(shared, token, method, parameters).await,
         None => Ok(Value::Null),
     };
-    if matches!(
-        fault,
-        Fault::CutAfter | Fault::CutBody | Fault::HangAfter | Fault::Malformed | Fault::Misshapen
-    ) {
+    if fault.hides() {
         untold(shared, token, &answer);
     }
-    let text = json!({"ok": true, "result": answer.as_ref().ok()}).to_string();
+    let body = Bytes::from(json!({"ok": true, "result": answer.as_ref().ok()}).to_string());
+    let pieces = |pieces| Ok(wire::pieces(200, JSON, body.len(), pieces));
     match fault {
-        Fault::CutBefore | Fault::CutAfter => Err(io::Error::other("a fault breaks the connection")),
+        Fault::CutBefore | Fault::CutAfter => wire::cut(),
         Fault::Hang | Fault::HangAfter => std::future::pending().await,
-        Fault::CutBody => {
-            let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-            let pieces = vec![Piece::Bytes(half), Piece::Cut];
-            Ok(respond(200, "application/json", Some(text.len()), pieces))
-        }
-        Fault::Drip(milliseconds) => {
-            let pause = || Piece::Pause(Duration::from_millis(milliseconds));
-            let bytes = text.as_bytes().chunks(16).map(|chunk| Piece::Bytes(Bytes::copy_from_slice(chunk)));
-            let pieces = bytes.flat_map(|piece| [pause(), piece]).collect();
-            Ok(respond(200, "application/json", Some(text.len()), pieces))
-        }
-        Fault::Malformed => Ok(whole(200, "application/json", text.replacen(':', ";", 1).into())),
-        Fault::Misshapen => Ok(whole(200, "application/json", fault::misshapen().to_string().into())),
-        Fault::ServerErrorPage(status) => {
-            let page = format!(
-                "<html>\r\n<head><title>{status}</title></head>\r\n<body><h1>{status}</h1></body>\r\n</html>\r\n"
-            );
-            Ok(whole(status, "text/html", page.into()))
-        }
+        Fault::CutBody => pieces(wire::half(&body)),
+        Fault::Drip(milliseconds) => pieces(wire::drip(&body, milliseconds)),
+        Fault::Malformed => Ok(wire::whole(200, JSON, String::from_utf8_lossy(&body).replacen(':', ";", 1))),
+        Fault::Misshapen => Ok(wire::whole(200, JSON, fault::misshapen().to_string())),
+        Fault::ServerErrorPage(status) => Ok(wire::whole(status, "text/html", wire::page(status))),
         _ => Ok(envelope(answer)),
     }
 }
@@ -180,57 +152,22 @@ fn file(shared: &Shared, token: &str, path: &str) -> Response<Body> {
         Err(refusal) => return refused(&refusal),
     };
     match path.strip_prefix("documents/").and_then(|id| account.files.get(id)) {
-        Some(bytes) => whole(200, "application/octet-stream", Bytes::copy_from_slice(bytes)),
+        Some(bytes) => wire::whole(200, "application/octet-stream", Bytes::copy_from_slice(bytes)),
         None => refused(&Refusal::new(404, "Not Found".to_owned())),
     }
 }
 
 fn envelope(answer: method::Answer) -> Response<Body> {
     match answer {
-        Ok(result) => {
-            whole(200, "application/json", json!({"ok": true, "result": result}).to_string().into())
-        }
+        Ok(result) => wire::whole(200, JSON, json!({"ok": true, "result": result}).to_string()),
         Err(refusal) => refused(&refusal),
     }
 }
 
 fn refused(refusal: &Refusal) -> Response<Body> {
-    let mut response = whole(refusal.code, "application/json", refusal.envelope().to_string().into());
+    let mut response = wire::whole(refusal.code, JSON, refusal.envelope().to_string());
     if let Some(seconds) = refusal.retry_after {
         response.headers_mut().insert("retry-after", seconds.into());
     }
     response
-}
-
-fn whole(status: u16, content_type: &str, body: Bytes) -> Response<Body> {
-    respond(status, content_type, Some(body.len()), vec![Piece::Bytes(body)])
-}
-
-/// What goes to the connection.
-enum Piece {
-    Bytes(Bytes),
-    Pause(Duration),
-    Cut,
-}
-
-fn respond(status: u16, content_type: &str, length: Option<usize>, pieces: Vec<Piece>) -> Response<Body> {
-    let stream = futures::stream::iter(pieces).filter_map(|piece| async move {
-        match piece {
-            Piece::Bytes(bytes) => Some(Ok(Frame::data(bytes))),
-            Piece::Pause(time) => {
-                tokio::time::sleep(time).await;
-                None
-            }
-            // What was said so far has to reach the wire before the connection breaks.
-            Piece::Cut => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                Some(Err(io::Error::other("a fault breaks the connection")))
-            }
-        }
-    });
-    let mut response = Response::builder().status(status).header("content-type", content_type);
-    if let Some(length) = length {
-        response = response.header("content-length", length);
-    }
-    response.body(StreamBody::new(stream.boxed())).expect("statuses and headers are valid")
 }

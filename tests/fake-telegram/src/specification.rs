@@ -1,16 +1,12 @@
 //! The published description of the API (`bot-api.json`) as judge of every request and of every answer.
-//!
-//! It lies outside the repository: `OPENPACT_SPECS` names the folder of specifications, or it is `shared/data` next to
-//! the repository. Where it is missing, that is said once and nothing is judged.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use openpact_fake_kit::description::{self, Loaded, is_boolean, shorten};
+use openpact_fake_kit::{Parameter, Parameters};
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::parameters::Parameters;
 
 /// What the API takes and gives.
 #[derive(Debug, Deserialize)]
@@ -45,22 +41,8 @@ struct Field {
 
 /// The description, read once for the process.
 pub(crate) fn load() -> Option<Arc<Specification>> {
-    static LOADED: OnceLock<Option<Arc<Specification>>> = OnceLock::new();
-    let load = || {
-        let file = folder().join("telegram/bot-api.json");
-        let read = std::fs::read(&file).map_err(|error| error.to_string());
-        let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-        parsed.map(Arc::new).map_err(|why| {
-            let file = file.display();
-            eprintln!("\n*** REQUESTS ARE NOT JUDGED: no description of the Bot API at {file}: {why} ***\n");
-        })
-    };
-    LOADED.get_or_init(|| load().ok()).clone()
-}
-
-fn folder() -> PathBuf {
-    let named = std::env::var_os("OPENPACT_SPECS").map(PathBuf::from);
-    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"))
+    static LOADED: Loaded<Specification> = Loaded::new();
+    description::load(&LOADED, "telegram/bot-api.json", description::parse)
 }
 
 impl Specification {
@@ -81,11 +63,11 @@ impl Specification {
             return vec![format!("{name}: there is no such method")];
         };
         let mut wrong = Vec::new();
-        for (key, value, typed) in parameters.all() {
-            match method.fields.iter().find(|field| field.name == key) {
+        for Parameter { name: key, value, typed } in parameters.all() {
+            match method.fields.iter().find(|field| field.name == *key) {
                 None => wrong.push(format!("{name}: there is no parameter '{key}'")),
                 Some(field) => wrong.extend(
-                    self.one_of(&field.types, value, typed).err().map(|why| format!("{name}.{key}: {why}")),
+                    self.one_of(&field.types, value, *typed).err().map(|why| format!("{name}.{key}: {why}")),
                 ),
             }
         }
@@ -129,7 +111,7 @@ impl Specification {
             "String" | "InputFile" if value.is_string() => Ok(()),
             "Integer" if value.is_i64() || text.is_some_and(|text| text.parse::<i64>().is_ok()) => Ok(()),
             "Float" if value.is_number() || text.is_some_and(|text| text.parse::<f64>().is_ok()) => Ok(()),
-            "Boolean" if value.is_boolean() || text.is_some_and(boolean) => Ok(()),
+            "Boolean" if value.is_boolean() || text.is_some_and(is_boolean) => Ok(()),
             "True" if value == true => Ok(()),
             "String" | "InputFile" | "Integer" | "Float" | "Boolean" | "True" => expected(),
             kind => match text {
@@ -164,13 +146,4 @@ impl Specification {
             described.fields.iter().find(|field| field.required && !object.contains_key(&field.name));
         missing.map_or(Ok(()), |field| Err(format!("{kind}: the field '{}' is missing", field.name)))
     }
-}
-
-fn boolean(text: &str) -> bool {
-    ["true", "false", "1", "0"].iter().any(|word| word.eq_ignore_ascii_case(text))
-}
-
-fn shorten(value: &Value) -> String {
-    let text = value.to_string();
-    text.char_indices().nth(80).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
 }

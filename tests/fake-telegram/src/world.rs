@@ -1,15 +1,16 @@
 //! Everything that the server knows.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use openpact_fake_kit::Ledger;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::clock;
-use crate::fault::Switchboard;
+use crate::fault::Rule;
 use crate::markup::Entity;
 use crate::refusal::Refusal;
 
@@ -119,14 +120,9 @@ impl Default for Flood {
 #[derive(Default)]
 pub struct World {
     pub(crate) bots: BTreeMap<String, Account>,
-    pub(crate) faults: Switchboard,
     pub(crate) flood: Option<Flood>,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) counts: BTreeMap<String, u64>,
-    pub(crate) violations: Vec<String>,
     pub(crate) sent: u64,
-    /// How far the clock is ahead.
-    pub(crate) ahead: Duration,
+    pub(crate) ledger: Ledger<Rule, Call>,
 }
 
 /// A bot.
@@ -258,12 +254,21 @@ impl Account {
     }
 }
 
-impl World {
-    /// The time of this world.
-    pub(crate) fn now(&self) -> SystemTime {
-        clock::now() + self.ahead
-    }
+impl Deref for World {
+    type Target = Ledger<Rule, Call>;
 
+    fn deref(&self) -> &Self::Target {
+        &self.ledger
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.ledger
+    }
+}
+
+impl World {
     /// The bot with that token.
     pub(crate) fn account(&mut self, token: &str) -> Result<&mut Account, Refusal> {
         let account = self.bots.get_mut(token).filter(|account| !account.revoked);
@@ -287,16 +292,6 @@ impl World {
     /// How many messages were sent at all.
     pub fn sent_total(&self) -> u64 {
         self.sent
-    }
-
-    /// How often a method was called.
-    pub fn count(&self, method: &str) -> u64 {
-        self.counts.get(&method.to_ascii_lowercase()).copied().unwrap_or(0)
-    }
-
-    /// The requests, in the order of their answers.
-    pub fn calls(&self) -> &[Call] {
-        &self.calls
     }
 
     /// What the bot showed that it was doing in that chat, such as `typing`.

@@ -1,35 +1,20 @@
 //! Proof that the fake is one: a bot on a stock client (grammY, from npm) that knows nothing of it works with it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use openpact_fake_telegram::{Bot, Chat, Fault, Rule, Sent, Server};
+use openpact_test_programs::{Running, npm};
 use serde_json::json;
 
 const TOKEN: &str = "123456:stock-secret";
 const SOON: Duration = Duration::from_mins(1);
 
-/// The process of the bot; ended when this is dropped.
-struct Stock(Child);
-
-impl Drop for Stock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A bot on the stock client that polls; `None` where there is no npm.
-fn start(server: &Server, folder: &std::path::Path) -> Option<(Bot, Stock)> {
-    let npm = openpact_test_programs::npm()?;
-    let script = folder.join("bot.cjs");
-    std::fs::write(&script, include_str!("stock/bot.cjs")).unwrap();
-    npm.workshop(folder).unwrap();
+fn start(server: &Server, folder: &std::path::Path) -> Option<(Bot, Running)> {
+    let mut command = npm()?.bot(folder, include_str!("stock/bot.cjs")).unwrap();
     let bot = server.bot(TOKEN);
-    let mut command = npm.script(&script);
-    command.env("TOKEN", TOKEN).env("BASE_URL", server.base_url()).stderr(Stdio::inherit());
-    let stock = Stock(command.spawn().unwrap());
+    let stock = Running(command.env("TOKEN", TOKEN).env("BASE_URL", server.base_url()).spawn().unwrap());
     server.wait("the first poll", SOON, |world| (world.polls() > 0).then_some(()));
     Some((bot, stock))
 }
@@ -108,12 +93,9 @@ fn a_stock_client_understands_a_conflict() {
     let server = Server::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     server.fault(Rule::new(Fault::Conflict).method("getUpdates"));
-    let Some(npm) = openpact_test_programs::npm() else { return };
-    let script = folder.path().join("bot.cjs");
-    std::fs::write(&script, include_str!("stock/bot.cjs")).unwrap();
-    npm.workshop(folder.path()).unwrap();
+    let Some(npm) = npm() else { return };
+    let mut command = npm.bot(folder.path(), include_str!("stock/bot.cjs")).unwrap();
     server.bot(TOKEN);
-    let mut command = npm.script(&script);
     let ended = command.env("TOKEN", TOKEN).env("BASE_URL", server.base_url()).output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(

@@ -7,7 +7,7 @@ mod debian;
 mod node;
 
 pub use debian::{minisign, promtool};
-pub use node::{Npm, npm};
+pub use node::{Npm, Running, npm};
 
 use std::env;
 use std::fmt::Display;

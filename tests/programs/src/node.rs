@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
@@ -60,6 +60,29 @@ impl Npm {
     /// If the link cannot be made.
     pub fn workshop(&self, folder: &Path) -> std::io::Result<()> {
         std::os::unix::fs::symlink(&self.folder, folder.join("node_modules"))
+    }
+
+    /// A command that runs this text as `bot.cjs` in an empty folder, which becomes its workshop.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be filled.
+    pub fn bot(&self, folder: &Path, text: &str) -> std::io::Result<Command> {
+        let script = folder.join("bot.cjs");
+        fs::write(&script, text)?;
+        self.workshop(folder)?;
+        Ok(self.script(&script))
+    }
+}
+
+/// A program that runs; it is ended when this is dropped.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

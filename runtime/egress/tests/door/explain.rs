@@ -26,6 +26,10 @@ async fn nothing_is_sent_or_recorded_and_every_question_is_answered() {
     assert_eq!(denied.addresses[0].refused.as_deref(), Some("loopback"));
     assert!(door.explain("TRACE", &server.url("/a")).await.is_err());
     assert!(door.explain("GET", "ftp://a.example/").await.is_err());
+    let socket = server.url("/socket").replacen("http", "ws", 1);
+    let denied = door.explain("GET", &socket).await.unwrap();
+    assert_eq!(denied.allow.unwrap(), format!("GET {socket} private=127.0.0.1/32"));
+    assert!(door.explain("POST", &socket).await.is_err(), "a WebSocket is opened with GET");
     assert_eq!((server.connections(), world.log.events().len()), (0, 0));
 }
 

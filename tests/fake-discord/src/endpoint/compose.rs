@@ -204,7 +204,7 @@ pub(super) fn reply(
         return Ok(());
     }
     if reference["type"] == 1 {
-        world.violation("the fake forwards nothing".to_owned());
+        world.complain(["the fake forwards nothing".to_owned()]);
         return Err(Refusal::field("message_reference/type", "BASE_TYPE_CHOICES", "It forwards nothing"));
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

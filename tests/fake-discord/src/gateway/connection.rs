@@ -215,7 +215,7 @@ impl Connection {
 
     /// Closes, and tells the test why.
     fn wrong<T>(&self, code: u16, why: &str) -> ControlFlow<End, T> {
-        self.shared.world().violation(format!("gateway: closed with {code}: {why}"));
+        self.shared.world().complain([format!("gateway: closed with {code}: {why}")]);
         ControlFlow::Break(End::Code(code))
     }
 
@@ -253,7 +253,7 @@ impl Connection {
     async fn resume(&mut self, data: &Value) -> Flow {
         if !self.asked.to_resume {
             let told = "gateway: resumed elsewhere than at resume_gateway_url".to_owned();
-            self.shared.world().violation(told);
+            self.shared.world().complain([told]);
         }
         let went_on = resume(&mut self.shared.world(), data);
         let (id, sequence) = match went_on {

@@ -1,8 +1,7 @@
 //! What goes wrong on the gateway, at which point of a connection, how often.
 
+use openpact_fake_kit::Chance;
 use serde::{Deserialize, Serialize};
-
-use crate::dice::{Chance, Dice};
 
 /// What goes wrong with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,55 +89,9 @@ impl GatewayRule {
         Self { event: Some(event.to_owned()), ..Self::new(Stage::Event, fault) }
     }
 
-    /// After so many times that fit.
-    #[must_use]
-    pub fn skip(mut self, skip: u64) -> Self {
-        self.chance.skip = skip;
-        self
-    }
-
-    /// So many times.
-    #[must_use]
-    pub fn times(mut self, times: u64) -> Self {
-        self.chance.times = Some(times);
-        self
-    }
-
-    /// With this likelihood, from 0 to 1.
-    #[must_use]
-    pub fn chance(mut self, chance: f64) -> Self {
-        self.chance.chance = Some(chance);
-        self
-    }
-
-    fn fits(&self, stage: Stage, event: Option<&str>) -> bool {
+    pub(crate) fn fits(&self, stage: Stage, event: Option<&str>) -> bool {
         self.stage == stage && (self.event.is_none() || self.event.as_deref() == event)
     }
 }
 
-/// The rules that hold.
-#[derive(Debug, Default)]
-pub(crate) struct GatewaySwitchboard {
-    rules: Vec<GatewayRule>,
-}
-
-impl GatewaySwitchboard {
-    pub(crate) fn add(&mut self, rule: GatewayRule) {
-        self.rules.push(rule);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    /// What goes wrong now; counted as used.
-    pub(crate) fn strike(
-        &mut self,
-        dice: &mut Dice,
-        stage: Stage,
-        event: Option<&str>,
-    ) -> Option<GatewayFault> {
-        let mut fitting = self.rules.iter_mut().filter(|rule| rule.fits(stage, event));
-        fitting.find_map(|rule| rule.chance.strikes(dice).then_some(rule.fault))
-    }
-}
+openpact_fake_kit::rule!(GatewayRule, GatewayFault);

@@ -43,13 +43,13 @@ pub(super) fn identify(world: &mut World, data: &Value) -> Result<Begin, u16> {
     let bot = bot(world, &data["token"])?;
     let properties = ["os", "browser", "device"];
     if properties.iter().any(|key| !data["properties"][key].is_string()) {
-        world.violation("Identify: 'properties' needs os, browser and device".to_owned());
+        world.complain(["Identify: 'properties' needs os, browser and device".to_owned()]);
         return Err(4_002);
     }
     if let Some(threshold) = data.get("large_threshold")
         && !threshold.as_u64().is_some_and(|members| (50..=250).contains(&members))
     {
-        world.violation("Identify: 'large_threshold' is from 50 to 250".to_owned());
+        world.complain(["Identify: 'large_threshold' is from 50 to 250".to_owned()]);
         return Err(4_002);
     }
     check_shard(&data["shard"])?;
@@ -82,7 +82,7 @@ fn check_shard(shard: &Value) -> Result<(), u16> {
 pub(super) fn resume(world: &mut World, data: &Value) -> Result<GoOn, u16> {
     let bot = bot(world, &data["token"])?;
     let (Some(id), Some(sequence)) = (data["session_id"].as_str(), data["seq"].as_u64()) else {
-        world.violation("Resume: 'session_id' and 'seq' are needed".to_owned());
+        world.complain(["Resume: 'session_id' and 'seq' are needed".to_owned()]);
         return Err(4_002);
     };
     let Some(session) = world.sessions.get(id).filter(|session| session.bot == bot) else {

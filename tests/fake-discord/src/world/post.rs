@@ -165,7 +165,7 @@ impl World {
     pub(crate) fn judge(&mut self, component: &str, value: &Value) {
         let Some(specification) = crate::specification::load() else { return };
         for wrong in specification.judge(component, value) {
-            self.violation(format!("the fake's {component}: {}", wrong.line()));
+            self.complain([format!("the fake's {component}: {}", wrong.line())]);
         }
     }
 }

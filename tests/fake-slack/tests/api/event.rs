@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openpact_fake_slack::Outcome;
+use openpact_fake_slack::{Outcome, World};
 use serde_json::{Value, json};
 
 use crate::place::{BOT, Place, SOON, parse};
@@ -140,6 +140,16 @@ fn commands_are_answered() {
     let expired = place.post(&path, "", "application/json", r#"{"text":"x"}"#);
     assert_eq!(parse(&expired)["error"], "expired_url");
     place.server.assert_no_violations();
+}
+
+#[tokio::test]
+async fn what_the_server_does_by_itself_wakes_those_who_wait() {
+    let place = Place::new();
+    let _socket = place.open();
+    place.server.acknowledgements(Duration::from_millis(100), &[]);
+    let late = place.direct.command(&place.alice, "/openpact", "");
+    let overdue = |world: &World| (world.outcome(&late) == Outcome::TimedOut).then_some(());
+    place.server.wait_for("the end of its time", SOON, overdue).await;
 }
 
 #[test]

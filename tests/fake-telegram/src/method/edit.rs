@@ -1,9 +1,9 @@
 //! Changing and taking back what was sent; answers to buttons.
 
+use openpact_fake_kit::clock;
 use serde_json::Value;
 
 use super::{Answer, send};
-use crate::clock;
 use crate::parameters::Parameters;
 use crate::refusal::Refusal;
 use crate::world::{Account, Room, World};

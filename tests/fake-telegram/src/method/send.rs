@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
+use openpact_fake_kit::clock;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::clock;
 use crate::markup::{self, Entity, Text};
 use crate::parameters::Parameters;
 use crate::refusal::Refusal;

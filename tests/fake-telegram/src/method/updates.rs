@@ -93,7 +93,7 @@ pub(super) fn set_webhook(world: &mut World, token: &str, parameters: &Parameter
 pub(super) fn delete_webhook(world: &mut World, token: &str, parameters: &Parameters) -> Answer {
     let account = world.account(token)?;
     account.webhook.clear();
-    if parameters.boolean("drop_pending_updates") {
+    if parameters.boolean("drop_pending_updates") == Some(true) {
         account.queue.clear();
     }
     Ok(true.into())
