@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "starting the program is what these tests do")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "install/adapter.rs"]
+mod adapter;
 #[path = "install/address.rs"]
 mod address;
 #[path = "install/attack.rs"]

@@ -250,6 +250,11 @@ impl Publisher {
         self.packed("mail", version, requests, guests::FETCH, vec![get])
     }
 
+    /// An adapter.
+    pub(crate) fn adapter(&self, name: &str, version: &str, asks: &str, guest: &[u8]) -> (Vec<u8>, String) {
+        self.signed(name, version, "adapter", asks, guest, Vec::new())
+    }
+
     pub(crate) fn packed(
         &self,
         name: &str,
@@ -258,9 +263,21 @@ impl Publisher {
         guest: &[u8],
         tools: Vec<ToolSpec>,
     ) -> (Vec<u8>, String) {
+        self.signed(name, version, "tool", requests, guest, tools)
+    }
+
+    fn signed(
+        &self,
+        name: &str,
+        version: &str,
+        kind: &str,
+        requests: &str,
+        guest: &[u8],
+        tools: Vec<ToolSpec>,
+    ) -> (Vec<u8>, String) {
         let manifest = format!(
             "name = \"{name}\"\nversion = \"{version}\"\npublisher = \"{}\"\ndescription = \"Sends mail\"\n\
-             license = \"MIT\"\nkind = \"tool\"\n{requests}\n",
+             license = \"MIT\"\nkind = \"{kind}\"\n{requests}\n",
             self.name
         );
         let bytes = pack(guest, &manifest, tools).unwrap();

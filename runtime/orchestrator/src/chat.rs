@@ -63,7 +63,7 @@ pub use native::{NoPlace, Place};
 /// How delivery bounds its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The adapters that an admin lets speak for owners. Nobody whom another one reports is more than a member.
+    /// The adapters that may speak for owners at first; see [`Chat::set_asserts_owner`].
     pub asserts_owner: BTreeSet<String>,
     /// Messages that may wait in one channel; at least 1. What comes beyond is refused.
     pub queue: usize,
@@ -176,6 +176,8 @@ pub struct Chat {
     changed: Notify,
     lanes: Lanes,
     turns: Places,
+    /// The adapters that speak for owners.
+    asserts_owner: RwLock<BTreeSet<String>>,
     /// By provider and channel.
     details: RwLock<HashMap<(String, String), Detail>>,
     /// Where tools may send to besides, by provider.
@@ -206,6 +208,7 @@ impl Config {
         let turns = Places::new(self.turns, self.turns_each);
         let chat = Arc::new_cyclic(|this| Chat {
             this: Weak::clone(this),
+            asserts_owner: RwLock::new(self.asserts_owner.clone()),
             config: self,
             store,
             orchestrator,
@@ -240,6 +243,15 @@ impl Chat {
     /// What is shown in channels where nobody chose it by a command, by provider and channel; from now on.
     pub fn set_details(&self, details: HashMap<(String, String), Detail>) {
         *self.details.write().unwrap_or_else(PoisonError::into_inner) = details;
+    }
+
+    /// The adapters that may speak for owners, from now on. Nobody whom another one reports is more than a member.
+    pub fn set_asserts_owner(&self, adapters: BTreeSet<String>) {
+        *self.asserts_owner.write().unwrap_or_else(PoisonError::into_inner) = adapters;
+    }
+
+    fn asserts_owner(&self, instance: &str) -> bool {
+        self.asserts_owner.read().unwrap_or_else(PoisonError::into_inner).contains(instance)
     }
 
     /// How much of the work is shown in a channel.

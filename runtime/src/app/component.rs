@@ -166,10 +166,14 @@ impl Components {
         all.iter().filter(|(_, component)| of(component)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The adapters that speak for owners: those that come with the program, and no other, whoever signed it.
-    pub(super) fn asserts_owner(&self) -> Vec<ComponentName> {
+    /// The adapters that speak for owners: those that come with the program and those that an admin lets, whoever signed
+    /// them. `stated` is what an admin says of each.
+    pub(super) fn asserts_owner(
+        &self,
+        stated: impl Fn(&ComponentName) -> Option<bool>,
+    ) -> Vec<ComponentName> {
         let embedded: Vec<_> = openpact_embedded::components().iter().map(|one| one.name).collect();
-        asserting(self.of_kind(Kind::Adapter), &embedded)
+        asserting(self.of_kind(Kind::Adapter), &embedded, stated)
     }
 
     /// Those that run, for the router.
@@ -253,9 +257,14 @@ fn with(
     all
 }
 
-/// Those of `adapters` that come with the program.
-fn asserting(adapters: Vec<ComponentName>, embedded: &[&str]) -> Vec<ComponentName> {
-    adapters.into_iter().filter(|name| embedded.contains(&name.as_str())).collect()
+/// Those of `adapters` that are stated to speak for owners, or come with the program where nothing is stated.
+fn asserting(
+    adapters: Vec<ComponentName>,
+    embedded: &[&str],
+    stated: impl Fn(&ComponentName) -> Option<bool>,
+) -> Vec<ComponentName> {
+    let speaks = |name: &ComponentName| stated(name).unwrap_or_else(|| embedded.contains(&name.as_str()));
+    adapters.into_iter().filter(speaks).collect()
 }
 
 impl Component {
@@ -515,9 +524,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_adapter_of_others_speaks_for_no_owner() {
-        let adapters = ["telegram", "telegram-of-others"].map(|name| name.parse().unwrap());
-        let asserting = asserting(adapters.to_vec(), &["telegram", "workspace"]);
-        assert_eq!(asserting, ["telegram".parse().unwrap()]);
+    fn an_adapter_of_others_speaks_for_no_owner_until_an_admin_says_so() {
+        let adapters = ["discord", "telegram", "telegram-of-others"].map(|name| name.parse().unwrap());
+        let stated = |says: fn(&str) -> Option<bool>| {
+            let names = asserting(adapters.to_vec(), &["discord", "telegram", "workspace"], |name| {
+                says(name.as_str())
+            });
+            names.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(stated(|_| None), ["discord", "telegram"]);
+        let says = |name: &str| match name {
+            "discord" => Some(false),
+            "telegram-of-others" => Some(true),
+            _ => None,
+        };
+        assert_eq!(stated(says), ["telegram", "telegram-of-others"]);
     }
 }

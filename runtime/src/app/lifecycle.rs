@@ -260,6 +260,7 @@ impl App {
             parts.renew_door(self, name, component).await?;
         }
         let before = parts.components.put(name, component.as_ref());
+        self.renew_asserting(&parts.components);
         parts.configured.set_users(self.configured_users());
         let providers = parts.components.providers();
         parts.router.set_providers(providers).map_err(Failure::failed)?;

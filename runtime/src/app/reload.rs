@@ -86,6 +86,7 @@ impl App {
         let config = self.config();
         parts.configured.set_users(secret::configured(&config, self.all_given()));
         self.renew_details();
+        self.renew_asserting(&parts.components);
         for (door, grants) in ready.doors {
             door.set_grants(grants);
         }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::App;
 use super::adapter::Desk;
+use super::component::Components;
 use super::provider::{Nudge, Providers};
 use crate::config::Config;
 use crate::control::{Part, State};
@@ -74,12 +75,12 @@ impl App {
         }
     }
 
-    /// Delivery. The adapters that come with the program speak for owners.
+    /// Delivery.
     async fn chat(&self) -> Result<Arc<Chat>, Failure> {
         let built = self.parts().await?;
         self.import_channels(&*built.engine).await;
-        let asserts_owner = built.components.asserts_owner().iter().map(ToString::to_string).collect();
         let call_deadline = built.adapter_patience(self);
+        let asserts_owner = self.asserting(&built.components);
         let config = delivery::Config { asserts_owner, call_deadline, ..delivery::Config::default() };
         let ports = delivery::Ports {
             store: self.store.clone(),
@@ -95,6 +96,18 @@ impl App {
         let _granting = self.grants_changing.lock().await;
         built.components.add_native(chat.native_tools(), &built.router);
         Ok(chat)
+    }
+
+    fn asserting(&self, components: &Components) -> BTreeSet<String> {
+        let stated = |name: &ComponentName| self.stated(name).asserts_owner;
+        components.asserts_owner(stated).iter().map(ToString::to_string).collect()
+    }
+
+    /// Makes the adapters that speak for owners those that now may.
+    pub(super) fn renew_asserting(&self, components: &Components) {
+        if let Some(service) = self.service.get() {
+            service.chat.set_asserts_owner(self.asserting(components));
+        }
     }
 
     /// Takes in what the first OpenPact left of its channels, where it had it or where somebody put it. What fails is

@@ -30,6 +30,10 @@ pub(crate) struct Component {
     /// The folders that it sees, by the name of the mount.
     #[schemars(extend("x-example-name" = "workspace"))]
     pub(crate) mounts: BTreeMap<String, Mount>,
+    /// Whether an adapter may speak for owners: whom it reports as one is one. The adapters that come with the program
+    /// may; of others, whoever writes by them is a member at most until this says so.
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) asserts_owner: Option<bool>,
     /// How many bytes it may keep in the key-value store.
     #[schemars(extend("examples" = ["1MiB"]))]
     pub(crate) kv: Option<Size>,
@@ -135,6 +139,7 @@ impl Component {
             grants: self.grants.or(defaults.grants),
             credentials,
             mounts,
+            asserts_owner: self.asserts_owner.or(defaults.asserts_owner),
             kv: self.kv.or(defaults.kv),
             limits: self.limits.over(&defaults.limits),
         }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use openpact_fake_discord::{
     Bot, Channel, Fault, GatewayFault, GatewayRule, Guild, Limited, Limits, Rule, Sent, Server, Stage, User,
+    World,
 };
 use serde_json::{Value, json};
 
@@ -184,7 +185,7 @@ impl Platform for Discord {
     }
 
     fn total(&self) -> u64 {
-        self.server.look(|world| world.sent_total())
+        self.server.look(World::sent_total)
     }
 
     fn typed(&self, room: &str) -> usize {
@@ -196,7 +197,7 @@ impl Platform for Discord {
     }
 
     fn connections(&self) -> u64 {
-        self.server.look(|world| world.connections())
+        self.server.look(World::connections)
     }
 
     fn forget_session(&self) {

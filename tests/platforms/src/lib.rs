@@ -156,6 +156,7 @@ pub fn all() -> Vec<Box<dyn Platform>> {
 }
 
 /// Looks until there is something, for so long.
+#[expect(clippy::disallowed_methods, reason = "tests wait by the real clock")]
 pub fn wait<T>(deadline: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let until = Instant::now() + deadline;
     loop {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use openpact_fake_slack::{App, Channel, Fault, Outcome, Person, Posted, RetryAfter, Rule, Server, Trigger};
+use openpact_fake_slack::{
+    App, Channel, Fault, Outcome, Person, Posted, RetryAfter, Rule, Server, Trigger, World,
+};
 
 use crate::{Answer, File, Platform, lock};
 
@@ -161,7 +163,7 @@ impl Platform for Slack {
     }
 
     fn total(&self) -> u64 {
-        self.server.look(|world| world.posted_total())
+        self.server.look(World::posted_total)
     }
 
     fn typed(&self, room: &str) -> usize {
@@ -173,7 +175,7 @@ impl Platform for Slack {
     }
 
     fn connections(&self) -> u64 {
-        self.server.look(|world| world.connections_opened())
+        self.server.look(World::connections_opened)
     }
 
     fn storm(&self, seed: u64) {
@@ -228,13 +230,13 @@ fn read(text: &str) -> String {
 }
 
 fn answer(posted: Posted) -> Answer {
-    let texts = texts(&posted.blocks);
+    let (texts, buttons) = (texts(&posted.blocks), posted.buttons());
     Answer {
         number: posted.number,
-        id: posted.ts.clone(),
+        id: posted.ts,
         text: read(if texts.is_empty() { &posted.text } else { &texts }),
-        reply_to: posted.thread_ts.clone(),
-        buttons: posted.buttons(),
+        reply_to: posted.thread_ts,
+        buttons,
         edits: posted.edits.len(),
         deleted: posted.deleted,
         private: posted.only_for.is_some(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use openpact_fake_telegram::{Bot, Chat, Fault, Rule, Server, User};
+use openpact_fake_telegram::{Bot, Chat, Fault, Rule, Server, User, World};
 
 use crate::{Answer, File, Platform, lock};
 
@@ -164,7 +164,7 @@ impl Platform for Telegram {
     }
 
     fn total(&self) -> u64 {
-        self.server.look(|world| world.sent_total())
+        self.server.look(World::sent_total)
     }
 
     fn typed(&self, room: &str) -> usize {

@@ -169,7 +169,7 @@ impl Chat {
             display_name: &event.author.display_name,
             channel,
             visibility: event.place.visibility,
-            asserts_owner: self.config.asserts_owner.contains(&channel.provider),
+            asserts_owner: self.asserts_owner(&channel.provider),
         }
     }
 }

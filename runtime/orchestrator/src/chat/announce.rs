@@ -152,7 +152,7 @@ impl Chat {
                 display_name: "",
                 channel: &row.channel,
                 visibility: Visibility::Direct,
-                asserts_owner: self.config.asserts_owner.contains(&row.channel.provider),
+                asserts_owner: self.asserts_owner(&row.channel.provider),
             };
             // What they are now counts, not what they were when they wrote.
             let Admission::Known { role: Role::Owner, name } = self.people.judge(&who) else { continue };

@@ -25,8 +25,8 @@ const MODES: [(&str, Detail); 4] = [
 ];
 
 /// What an owner is told beside, who is not taken for one.
-const HELD_BACK: &str = "This adapter may not speak for owners, so here you are a member at most. Use a platform whose \
-                         adapter comes with OpenPact, or the commands of 'openpact' where it runs.";
+const HELD_BACK: &str = "This adapter may not speak for owners, so here you are a member at most. Use another platform, or \
+                         let it, where OpenPact runs: openpact component set NAME asserts_owner true.";
 
 /// What somebody is told whose command was cut off in the middle.
 const CUT_OFF: &str = "OpenPact stopped while it worked on this; it may be done, and was not repeated. See how things are \

@@ -103,7 +103,7 @@ impl Chat {
     /// not trusted with them.
     fn person(&self, provider: &str, place: &Place, standing: &Standing) -> Option<Allowed> {
         let Place::Person(user) = place else { return None };
-        let asserts_owner = self.config.asserts_owner.contains(provider);
+        let asserts_owner = self.asserts_owner(provider);
         if standing.is_private && !asserts_owner {
             return None;
         }

@@ -1,0 +1,97 @@
+//! An adapter of somebody else: configured like one that comes with the program, and trusted less until an admin says
+//! so.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openpact_test_guests as guests;
+
+use crate::stage::{Place, Publisher, Site, answer};
+
+/// What the guest's platform is told, in order, and what it was sent.
+#[derive(Clone, Default)]
+struct Platform(Arc<Mutex<(Vec<String>, Vec<String>)>>);
+
+impl Platform {
+    fn site(&self) -> Site {
+        let this = self.clone();
+        Site::answering(move |request| {
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let body = match path.split('/').collect::<Vec<_>>()[..] {
+                ["", "me"] => "parrot-bot".to_owned(),
+                ["", "poll", offset] => this.news(offset.parse().unwrap()),
+                ["", "send", _, ref text @ ..] => {
+                    let mut kept = this.0.lock().unwrap();
+                    kept.1.push(text.join("/"));
+                    kept.1.len().to_string()
+                }
+                _ => "ok".to_owned(),
+            };
+            answer("200 OK", "", &body)
+        })
+    }
+
+    fn news(&self, offset: usize) -> String {
+        for _ in 0..50 {
+            let news = self.0.lock().unwrap().0.iter().skip(offset).cloned().collect::<Vec<_>>().join("\n");
+            if !news.is_empty() {
+                return news;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        String::new()
+    }
+
+    /// Somebody says something; gives all that is answered within a while, until `wanted` is in it.
+    #[track_caller]
+    fn ask(&self, text: &str, wanted: &str) -> String {
+        let before = {
+            let mut kept = self.0.lock().unwrap();
+            let id = kept.0.len() + 1;
+            kept.0.push(format!("{id} {text}"));
+            kept.1.len()
+        };
+        let mut said = String::new();
+        for _ in 0..1200 {
+            said = self.0.lock().unwrap().1[before..].concat();
+            if said.replace("%20", " ").contains(wanted) {
+                return said;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("'{wanted}' is not in: {said}");
+    }
+}
+
+#[test]
+fn an_adapter_of_others_is_configured_like_any_and_speaks_for_owners_when_an_admin_says_so() {
+    let (acme, platform) = (Publisher::new("acme"), Platform::default());
+    let (place, site) = (Place::with(&acme), platform.site());
+    let authority = site.address.to_string();
+    place.configure(&format!(
+        "users: {{ olivia: {{ role: owner, identities: {{ parrot: ['42'] }} }} }}\n\
+         chat: {{ providers: {{ parrot: {{ pace: {{ per_channel: 1ms }} }} }} }}\n\
+         components:\n  parrot:\n    settings: {{ authority: '{authority}' }}\n    \
+         grants: ['GET http://{authority}/** private=127.0.0.1/32']\n"
+    ));
+    let checked = place.run(&["config", "check"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(checked.err.contains("as long as no adapter 'parrot' is installed"), "{checked:?}");
+    let asks = format!(
+        "[[requests.http]]\nmethods = [\"GET\"]\nurl = \"http://{authority}/**\"\nreason = \"its platform\"\n\
+         [[requests.credentials]]\nname = \"token\"\ndescription = \"a token\"\n\
+         placement = \"header Authorization: Bearer {{}}\"\nhosts = [\"example.com\"]\n\
+         [settings]\ntype = \"object\"\nproperties.authority = {{ type = \"string\" }}\n"
+    );
+    let file = place.package("parrot.wasm", &acme.adapter("parrot", "1.0.0", &asks, guests::PARROT));
+    place.good(&["component", "install", &file, "--approve"]);
+    let status = place.json(&["status"]);
+    assert!(!status.to_string().contains("no adapter 'parrot'"), "{status:#}");
+    let _service = place.serve();
+    platform.ask("/approve AAAA-AAAA", "may not use this command");
+    platform.ask("/approve AAAA-AAAA", "may not speak for owners");
+    place.good(&["component", "set", "parrot", "asserts_owner", "true"]);
+    platform.ask("/approve AAAA-AAAA", "no request is open with this code");
+    place.good(&["component", "unset", "parrot", "asserts_owner"]);
+    platform.ask("/approve AAAA-AAAA", "may not speak for owners");
+}
