@@ -236,7 +236,7 @@ impl ToolProvider for Tools {
 }
 
 /// An engine that does what the message says: `hang`, `deaf`, `gate`, `cut`, `panic`, `busy`, `fail`,
-/// `tool NAME JSON`, `drip A|B` (says A, then B, then ends, each with a permit); everything else it repeats.
+/// `tool NAME JSON`, `drip A|~B` (says A, then thinks B, then ends, each with a permit); everything else it repeats.
 pub(crate) struct Puppet {
     store: Store,
     tools: Arc<dyn ToolCaller>,
@@ -276,6 +276,14 @@ impl Puppet {
 
 fn text(text: &str) -> Event {
     Event::Text { part: 0, text: text.to_owned() }
+}
+
+/// A piece of an answer; after `~` one of what is thought.
+fn said(piece: &str) -> Event {
+    match piece.strip_prefix('~') {
+        Some(thought) => Event::Reasoning { part: 1, text: thought.to_owned() },
+        None => text(piece),
+    }
 }
 
 fn session(row: openpact_store::session::Row) -> Session {
@@ -374,7 +382,7 @@ impl Engine for Puppet {
                             permit = gate.acquire() => permit.unwrap().forget(),
                             () = cancel.cancelled() => return Some((aborted, None)),
                         }
-                        let piece = pieces.next().map(|piece| (text(&piece), Some(pieces)));
+                        let piece = pieces.next().map(|piece| (said(&piece), Some(pieces)));
                         Some(piece.unwrap_or((Event::End, None)))
                     }
                 };

@@ -156,8 +156,9 @@ impl Chat {
             match next {
                 Next::Later => due = Some(Instant::now() + show.interval),
                 Next::Rest => {
+                    // From this look on: what grows need not be what is shown, and each look renders all of it.
+                    due = (!show.messages.is_empty()).then(|| Instant::now() + show.interval);
                     let Some(Ok(())) = ended.run_until_cancelled(growing.changed()).await else { return };
-                    due = due.filter(|_| !show.messages.is_empty());
                 }
                 Next::Stop => return,
             }

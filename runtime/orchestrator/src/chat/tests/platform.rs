@@ -123,6 +123,13 @@ impl Platform {
         self.said().into_iter().filter(|said| said.channel == channel).map(|said| said.text).collect()
     }
 
+    /// Waits until something was to be sent or changed.
+    pub(super) async fn until_touched(&self) {
+        while lock(&self.touched).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// The times between one try to send or change something and the next.
     pub(super) fn gaps(&self) -> Vec<Duration> {
         lock(&self.touched).windows(2).map(|pair| pair[1] - pair[0]).collect()

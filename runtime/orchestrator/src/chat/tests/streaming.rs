@@ -4,6 +4,7 @@ mod crash;
 mod failing;
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use openpact_engine::Event as Said;
 use openpact_model::chat::{Abilities, Piece, SendError};
@@ -159,6 +160,28 @@ async fn calls_keep_their_distance_however_fast_an_answer_grows() {
     let gaps = scene.platform.gaps();
     assert!(gaps.len() > 3, "{gaps:?}");
     assert!(gaps.iter().all(|gap| *gap >= EVERY), "{gaps:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_shown_has_nothing_rendered_for_each_of_its_pieces() {
+    let world = World::new();
+    let scene = scene(&world, Kind::Puppet).await;
+    let thoughts = "|~hm".repeat(200);
+    scene.say("a", "1", &format!("drip one{thoughts}|two")).await;
+    scene.drip(1);
+    scene.platform.until_said("a", &["one"]).await;
+    let (before, begun) = (scene.platform.calls.load(Ordering::SeqCst), tokio::time::Instant::now());
+    for _ in 0..200 {
+        scene.drip(1);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let rendered = scene.platform.calls.load(Ordering::SeqCst) - before;
+    let most = begun.elapsed().as_millis() / EVERY.as_millis() + 2;
+    assert!(rendered as u128 <= most, "{rendered} times, and {most} would do");
+    scene.drip(1);
+    scene.platform.until_said("a", &["one\ntwo"]).await;
+    scene.drip(1);
+    scene.settled().await;
 }
 
 #[tokio::test]

@@ -167,7 +167,7 @@ async fn a_message_that_cannot_be_written_down_is_taken_back() {
     let scene = scene(&world, Kind::Puppet).await;
     scene.say("a", "1", "drip one|two").await;
     scene.drip(1);
-    scene.platform.until("a", 1).await;
+    scene.platform.until_touched().await;
     scene.platform.until_said("a", &[]).await;
     scene.drip(2);
     scene.platform.until_said("a", &["onetwo"]).await;
