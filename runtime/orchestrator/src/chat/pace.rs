@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Pace, lock};
 
 /// The longest that a platform may ask to wait; a longer time is looked at again then.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Above this many channels, those that may send are forgotten: they say nothing.
 const MANY: usize = 256;

@@ -26,6 +26,7 @@ use super::Chat;
 use super::answer::{message_of, target};
 use super::attached::Attached;
 use super::outcome::Outcome;
+use super::pace::LONGEST_WAIT;
 use super::render::MOST_PARTS;
 use crate::Error;
 use crate::message::Updates;
@@ -64,6 +65,8 @@ struct Show<'a> {
     messages: Vec<Shown>,
     /// Between two calls.
     interval: Duration,
+    /// Until when the platform asked to wait.
+    closed: Option<Instant>,
     failures: u32,
 }
 
@@ -139,7 +142,7 @@ impl Chat {
             }
         };
         let interval = self.config.show_every;
-        let mut show = Show { chat: self, channel, row, messages, interval, failures: 0 };
+        let mut show = Show { chat: self, channel, row, messages, interval, closed: None, failures: 0 };
         let mut due = None;
         loop {
             let at = due.unwrap_or_else(|| Instant::now() + self.config.show_after);
@@ -173,6 +176,9 @@ impl Show<'_> {
         let Some(attached) = attached.filter(|attached| !attached.stop.is_cancelled()) else {
             return Err(Next::Later);
         };
+        if self.closed.is_some_and(|until| until > Instant::now()) {
+            return Err(Next::Later);
+        }
         let info = attached.adapter.info();
         if !info.abilities.edit {
             return Err(Next::Stop);
@@ -266,6 +272,7 @@ impl Show<'_> {
             let pause = Duration::from_millis(pause.into());
             attached.pacer.pause(&self.row.event.place.id, Instant::now(), pause);
         }
+        let moved_to = moved_to.filter(|to| *to != self.row.event.place.id);
         let why = match &moved_to {
             // The answer goes to the old name, in which this message is not.
             Some(_) => "the channel has another name now".to_owned(),
@@ -294,10 +301,17 @@ impl Show<'_> {
         target(event, message_of(event).filter(|_| position == 0))
     }
 
-    /// The platform asks to wait: from then on this calls more seldom, too.
+    /// The platform asks to wait: from then on this calls more seldom, too. Where it says so of this channel, it is
+    /// believed, however many others it says it of: messages that somebody waits for do not wait for a favour.
     fn limited(&mut self, attached: &Attached, retry_after: u64, global: bool) -> Next {
-        let wait = Duration::from_millis(retry_after);
-        attached.pacer.limited(&self.row.event.place.id, Instant::now(), wait, global);
+        let (place, now) = (&self.row.event.place.id, Instant::now());
+        let wait = Duration::from_millis(retry_after).min(LONGEST_WAIT);
+        if global {
+            attached.pacer.limited(place, now, wait, true);
+        } else {
+            attached.pacer.pause(place, now, wait);
+        }
+        self.closed = Some(now + wait);
         self.slow_down();
         Next::Later
     }

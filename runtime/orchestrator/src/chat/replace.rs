@@ -13,6 +13,10 @@ use super::sender::After;
 /// What a message says from then on that is not needed any more, where the platform takes nothing back.
 const UNNEEDED: &str = "(The answer turned out shorter; nothing is missing here.)";
 
+/// Attempts to change a message, or to take one back, until that is taken for something that never works here: sending
+/// may, and what is behind it must not wait for a day.
+const ATTEMPTS: u32 = 5;
+
 /// Does with a part what is to be done. All of it but sending can be done twice.
 pub(super) async fn act(attached: &Attached, row: &Row) -> Result<Sent, SendError> {
     let Row { target, part, act, key, .. } = row;
@@ -50,7 +54,9 @@ impl Chat {
         (is_final, is_too_old): (bool, bool),
     ) -> Option<After> {
         // Sending may be allowed where changing is not, so this is no reason to wait until an admin allows it.
-        let is_impossible = is_final || *error == SendError::Denied;
+        let is_counted = !matches!(error, SendError::RateLimited { .. });
+        let is_hopeless = is_counted && row.attempts + 1 >= ATTEMPTS;
+        let is_impossible = is_final || is_hopeless || *error == SendError::Denied;
         let why = error.to_string();
         match &row.act {
             Act::Edit(_) if is_impossible => {

@@ -205,3 +205,79 @@ async fn a_stuck_adapter_holds_up_its_own_answer_alone_and_not_for_ever() {
     platform.until_said("a", &["onetwo"]).await;
     scene.settled().await;
 }
+
+/// So many as there would be in a day.
+fn for_ever(error: &SendError) -> Vec<SendError> {
+    vec![error.clone(); 1_000_000]
+}
+
+#[tokio::test]
+async fn a_change_that_never_works_is_sent_in_the_end() {
+    for error in [SendError::Unavailable("busy".into()), SendError::Unknown("cut".into())] {
+        let world = World::new();
+        let scene = shown(&world).await;
+        fail_edits(&scene, for_ever(&error));
+        scene.drip(3);
+        let patience = Duration::from_secs(20);
+        let sent = tokio::time::timeout(patience, scene.settled()).await;
+        assert!(sent.is_ok(), "{error}: {:?}", scene.platform.texts("a"));
+        assert_eq!(scene.platform.texts("a"), ["onetwo", "three"], "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_never_taken_back_does_not_keep_the_next_answer_waiting() {
+    let world = World::new();
+    let scene = scene(&world, Kind::Puppet).await;
+    scene.say("a", "1", "drip one§two|.").await;
+    scene.drip(1);
+    scene.platform.until_said("a", &["one", "two"]).await;
+    lock(&scene.platform.delete_faults).extend(for_ever(&SendError::Unavailable("busy".into())));
+    scene.drip(2);
+    scene.platform.until_said("a", &["onetwo.", "two"]).await;
+    scene.say("a", "2", "next").await;
+    let patience = Duration::from_secs(20);
+    let next = tokio::time::timeout(patience, scene.platform.until("a", 3)).await;
+    assert_eq!(next.expect("the next answer comes")[2], "you said next");
+    scene.settled().await;
+}
+
+#[tokio::test]
+async fn two_channels_that_are_to_wait_with_what_is_shown_keep_no_answer_of_a_third_waiting() {
+    let world = World::new();
+    let scene = scene(&world, Kind::Puppet).await;
+    for (place, id) in [("a", "1"), ("b", "2")] {
+        scene.say(place, id, "drip one|two").await;
+    }
+    scene.engine.until(2).await;
+    scene.drip(2);
+    for place in ["a", "b"] {
+        scene.platform.until_said(place, &["one"]).await;
+    }
+    let tried = scene.platform.gaps().len();
+    fail_edits(&scene, [limited(60_000), limited(60_000)]);
+    scene.drip(2);
+    while scene.platform.gaps().len() < tried + 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    scene.say("c", "3", "x").await;
+    let patience = Duration::from_secs(20);
+    let answer = tokio::time::timeout(patience, scene.platform.until("c", 1)).await;
+    assert_eq!(answer.expect("it does not wait for a minute"), ["you said x"]);
+    // Nor is the platform asked again before its time.
+    tokio::time::sleep(EVERY * 10).await;
+    assert_eq!(scene.platform.gaps().len(), tried + 3);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_told_by_its_own_name_has_not_moved() {
+    let world = World::new();
+    let scene = scene(&world, Kind::Puppet).await;
+    lock(&scene.platform.moved).insert("a".into(), "a".into());
+    scene.say("a", "1", "drip one|two").await;
+    scene.drip(1);
+    scene.platform.until_said("a", &["one"]).await;
+    scene.while_nothing_is_shown("a", &["one"]).await;
+    scene.drip(1);
+    scene.platform.until_said("a", &["onetwo"]).await;
+}
