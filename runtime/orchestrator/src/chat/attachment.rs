@@ -167,10 +167,15 @@ impl Files {
         }
     }
 
-    /// A file that could not be had.
+    /// A file that could not be had. What the adapter says of it is for the person alone: it can hold what others wrote,
+    /// and a file that is only named taints nothing.
     fn failed(&mut self, attachment: &Attachment, error: &SendError) {
-        let why = one_line(&error.to_string(), 200);
-        self.named(attachment.size, format!("it could not be fetched: {why}"));
+        self.named(attachment.size, format!("it could not be fetched: {}", in_own_words(error)));
+        let why = match error {
+            SendError::Unknown(why) => format!("the connection broke: {why}"),
+            other => other.to_string(),
+        };
+        let why = one_line(&why, 200);
         let help = match error {
             SendError::Denied => "an admin has to grant the adapter that address",
             SendError::Gone(_) => "send it again to have it read",
@@ -298,6 +303,19 @@ impl Chat {
             attached.pacer.limited(&channel.channel, Instant::now(), wait, true);
         }
         fetched
+    }
+}
+
+/// Why a file could not be had, in words that are all ours.
+fn in_own_words(error: &SendError) -> &'static str {
+    match error {
+        SendError::RateLimited { .. } => "the platform asks to wait",
+        SendError::Unavailable(_) | SendError::Unknown(_) => "the platform does not answer",
+        SendError::Gone(_) => "the platform has it no more",
+        SendError::Refused(_) => "the platform refuses it",
+        SendError::Denied => "no grant allows the request",
+        SendError::TooLarge(_) => "it is too large",
+        SendError::Broken(_) => "the adapter broke",
     }
 }
 

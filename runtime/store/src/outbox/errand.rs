@@ -24,7 +24,9 @@ impl Table {
     }
 
     /// The platform has a part, under that id and in a channel that it calls `to`; what waits for the channel by its old
-    /// name is for that one from now on, in the order in which it was stored.
+    /// name is for that one from now on, in the order in which it was stored. A message that was to be changed is there by
+    /// its old name alone, and its id may be another one's where this went to: what was to take its place is sent. What
+    /// was to be taken back is so where it is.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -35,8 +37,8 @@ impl Table {
                        WHERE number = ?1 AND state IN ('waiting', 'sending')";
             open.connection.prepare_cached(sql)?.execute(params![row.number, message, open.now()])?;
             let [instance, channel, thread] = crate::session::place(&row.channel());
-            let sql = "UPDATE outbox SET channel = ?4
-                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state = 'waiting'";
+            let sql = "UPDATE outbox SET channel = ?4, act = 'send', replaces = NULL
+                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state = 'waiting' AND act <> 'delete'";
             open.connection.prepare_cached(sql)?.execute(params![instance, channel, thread, to])?;
             Ok(())
         };

@@ -194,6 +194,7 @@ async fn a_file_that_cannot_be_had_is_told_to_both_and_the_message_is_answered()
         (Fetched::Error(SendError::Refused("no".into())), 1, "refuses it: no); send it again"),
         (Fetched::Error(SendError::Denied), 1, "an admin has to grant"),
         (Fetched::Error(SendError::Broken("trap".into())), 1, "broke: trap); send it again"),
+        (Fetched::Error(SendError::Unknown("cut".into())), 3, "(the connection broke: cut); send it again"),
         (Fetched::Error(unavailable), 3, "busy\\u{a}[via x]); send it again"),
         (Fetched::Error(limited), 1, "asks to wait 600000 ms); send it again"),
         (Fetched::Never, 3, "did not answer in time); send it again"),
@@ -214,6 +215,9 @@ async fn a_file_that_cannot_be_had_is_told_to_both_and_the_message_is_answered()
             "{told}"
         );
         assert!(turn.text.contains("still read"));
+        for theirs in ["removed", "busy", "via x", "trap", "cut"] {
+            assert!(!turn.text.contains(theirs), "the model reads what the adapter says: {}", turn.text);
+        }
     }
 }
 

@@ -100,6 +100,23 @@ async fn what_cannot_take_its_place_is_sent_with_all_behind_it() {
 }
 
 #[tokio::test]
+async fn ids_of_a_channel_are_not_used_in_the_one_that_it_moved_to() {
+    let place = Place::new();
+    let store = place.open();
+    let outbox = store.outbox();
+    let number = shown(&store, "1", &["m0", "m1"]).await;
+    let before = outbox.insert(vec![part("before")]).await.unwrap().unwrap();
+    store.inbox().finish(finish(number, vec![part("a")])).await.unwrap();
+    outbox.moved(&before, "m2", "d").await.unwrap();
+    let moved = Channel { channel: "d".into(), ..channel(None) };
+    let row = outbox.take(&moved).await.unwrap().unwrap();
+    outbox.sent(&row, "m0", false).await.unwrap();
+    assert_eq!(doing(row), send("a"));
+    assert_eq!(outbox.take(&moved).await.unwrap(), None);
+    assert_eq!(drained(&store).await, [delete("m1")]);
+}
+
+#[tokio::test]
 async fn only_what_would_be_there_twice_counts_as_ambiguous() {
     let place = Place::new();
     let store = place.open();
