@@ -80,6 +80,8 @@ pub struct Lost {
     pub number: i64,
     /// Why.
     pub why: String,
+    /// Where it was for, where a turn of this channel had it sent elsewhere.
+    pub elsewhere: Option<Channel>,
 }
 
 /// How many parts there are.
@@ -90,6 +92,15 @@ pub struct Counts {
     /// Parts that were given up or refused, as far as that is remembered.
     pub lost: u64,
 }
+
+/// Parts of a channel of which its next turn is to be told.
+const LOST_HERE: &str = "instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('refused', 'given-up')
+                         AND told = 0 AND asked IS NULL";
+
+/// Parts that a turn of a channel had sent elsewhere, of which its next turn is to be told.
+const LOST_ELSEWHERE: &str = "asked IS NOT NULL AND state IN ('refused', 'given-up') AND told = 0
+                              AND EXISTS (SELECT 1 FROM inbox WHERE inbox.number = asked AND inbox.instance = ?1
+                                          AND inbox.channel = ?2 AND inbox.thread = ?3)";
 
 /// The outbox.
 #[derive(Clone)]
@@ -248,35 +259,44 @@ impl Table {
         self.0.readers.run(move |connection: &Connection| is_idle(connection, &place)).await
     }
 
-    /// The parts of `channel` that were lost and that its next turn has not been told of; at most `most`.
+    /// The parts that were lost and that the next turn of `channel` has not been told of: those of that channel, and
+    /// those that one of its turns had sent elsewhere; at most `most`.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn lost(&self, channel: &Channel, most: u32) -> Result<Vec<Lost>, Error> {
         let [instance, channel, thread] = place(channel);
         let work = move |connection: &Connection| {
-            let sql = "SELECT number, coalesce(why, '') FROM outbox
-                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('refused', 'given-up')
-                         AND told = 0 ORDER BY number LIMIT ?4";
-            let read = |row: &Columns<'_>| Ok(Lost { number: row.get(0)?, why: row.get(1)? });
-            let mut statement = connection.prepare_cached(sql)?;
+            let sql = format!(
+                "SELECT number, coalesce(why, ''), NULL, NULL, NULL FROM outbox WHERE {LOST_HERE}
+                 UNION ALL
+                 SELECT number, coalesce(why, ''), instance, channel, thread FROM outbox WHERE {LOST_ELSEWHERE}
+                 ORDER BY number LIMIT ?4"
+            );
+            let read = |row: &Columns<'_>| {
+                let is_elsewhere = row.get::<_, Option<String>>(2)?.is_some();
+                let elsewhere = is_elsewhere.then(|| self::channel(row, 2)).transpose()?;
+                Ok(Lost { number: row.get(0)?, why: row.get(1)?, elsewhere })
+            };
+            let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![instance, channel, thread, most], read)?;
             Ok(rows.collect::<Result<_, _>>()?)
         };
         self.0.readers.run(work).await
     }
 
-    /// The next turn of `channel` was told of what was lost there, up to and with that number.
+    /// The next turn of `channel` was told of what was lost, up to and with that number.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn told(&self, channel: &Channel, last: i64) -> Result<(), Error> {
         let [instance, channel, thread] = place(channel);
         let work = move |open: &mut Transaction<'_>| {
-            let sql = "UPDATE outbox SET told = 1
-                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('refused', 'given-up')
-                         AND told = 0 AND number <= ?4";
-            open.connection.prepare_cached(sql)?.execute(params![instance, channel, thread, last])?;
+            for which in [LOST_HERE, LOST_ELSEWHERE] {
+                let sql = format!("UPDATE outbox SET told = 1 WHERE {which} AND number <= ?4");
+                let values = params![instance, channel, thread, last];
+                open.connection.prepare_cached(&sql)?.execute(values)?;
+            }
             Ok(())
         };
         self.0.writer.run(work).await

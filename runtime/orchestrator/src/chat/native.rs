@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use openpact_model::audit;
 use openpact_model::audit::Verdict;
 use openpact_model::chat::{Detail, Outbound, Part, Piece, Stage, Target as Address};
-use openpact_model::id::Digest;
+use openpact_model::id::{Digest, TurnId};
 use openpact_model::port::{AuditSink as _, ToolProvider};
 use openpact_model::principal::Principal;
 use openpact_model::role::Channel;
@@ -31,7 +31,7 @@ use super::Chat;
 use super::attached::Attached;
 use crate::router::Standing;
 
-use judge::Allowed;
+use judge::{Allowed, By};
 pub(super) use place::Target;
 
 pub use place::{NoPlace, Place};
@@ -65,6 +65,17 @@ struct Wanted {
     provider: Option<String>,
     target: Option<Target>,
     message: String,
+}
+
+/// A message on its way.
+struct Errand {
+    channel: Channel,
+    account: String,
+    /// The call that it comes of.
+    call: String,
+    parts: Vec<Part>,
+    /// The turn that had it sent elsewhere.
+    asked: Option<TurnId>,
 }
 
 impl Chat {
@@ -137,9 +148,12 @@ impl Chat {
         let Some(this) = self.this() else { return Err(away()) };
         let told = allowed.told(count);
         let key = call.id.as_str().to_owned();
+        // Where it cannot be delivered, that is told where it was asked for.
+        let asked = (allowed.by != By::Current).then(|| call.turn.clone());
         // To its end, even if the call is given up: what is stored as being sent has to be sent.
         let stored = self.tasks.spawn(async move {
-            this.store_errand(&attached, allowed.channel, &account, &key, parts, record).await
+            let errand = Errand { channel: allowed.channel, account, call: key, parts, asked };
+            this.store_errand(&attached, errand, record).await
         });
         match stored.await {
             Ok(Ok(())) => Ok(ToolOutput::text(told)),
@@ -158,12 +172,10 @@ impl Chat {
     async fn store_errand(
         &self,
         attached: &Arc<Attached>,
-        mut channel: Channel,
-        account: &str,
-        call: &str,
-        parts: Vec<Part>,
+        errand: Errand,
         record: audit::Event,
     ) -> Result<(), openpact_store::Error> {
+        let Errand { mut channel, account, call, parts, asked } = errand;
         let moved = attached.moved.lock().await;
         if let Some(now) = moved.get(&channel.channel) {
             channel.channel.clone_from(now);
@@ -171,7 +183,7 @@ impl Chat {
         let new = |(index, part)| New {
             instance: channel.provider.clone(),
             target: Address {
-                account: account.to_owned(),
+                account: account.clone(),
                 channel: channel.channel.clone(),
                 thread: channel.thread.clone(),
                 reply_to: None,
@@ -180,7 +192,7 @@ impl Chat {
             key: format!("{call}-{index}"),
         };
         let parts = parts.into_iter().enumerate().map(new).collect();
-        let first = self.store.outbox().insert_recorded(parts, record).await?;
+        let first = self.store.outbox().insert_recorded(parts, asked.as_ref(), record).await?;
         drop(moved);
         self.hand_over(&channel, first, Some(Arc::clone(attached))).await;
         Ok(())

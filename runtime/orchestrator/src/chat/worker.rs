@@ -194,7 +194,14 @@ impl Chat {
         let lost = self.store.outbox().lost(channel, MOST_LOST).await?;
         stored.notes.extend(lost.iter().map(|lost| {
             let why = openpact_model::text::one_line(&lost.why, 200);
-            format!("A message of yours in this channel was not delivered: {why}.")
+            match &lost.elsewhere {
+                None => format!("A message of yours in this channel was not delivered: {why}."),
+                Some(place) => {
+                    let place = openpact_model::text::one_line(&place.to_string(), 200);
+                    // What another adapter says of it is not for this conversation.
+                    format!("A message that you sent to {place} was not delivered; the audit log says why.")
+                }
+            }
         }));
         let cancel = self.parking.child_token();
         self.lanes.begin(channel, row.number, &cancel);

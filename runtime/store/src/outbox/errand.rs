@@ -1,6 +1,7 @@
 //! Messages that answer nothing: what a tool was told to send, and where it turned out to go.
 
 use openpact_model::audit;
+use openpact_model::id::TurnId;
 use rusqlite::params;
 
 use super::{New, Prepared, Row, Table, insert};
@@ -8,15 +9,29 @@ use crate::error::Error;
 use crate::writer::Transaction;
 
 impl Table {
-    /// As [`Table::insert`], with the record of it in the same transaction: neither is there without the other.
+    /// As [`Table::insert`], with the record of it in the same transaction: neither is there without the other. Where
+    /// they are lost, the channel is told in which the turn `asked` runs, if that is one of a channel.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn insert_recorded(&self, parts: Vec<New>, event: audit::Event) -> Result<Option<Row>, Error> {
+    pub async fn insert_recorded(
+        &self,
+        parts: Vec<New>,
+        asked: Option<&TurnId>,
+        event: audit::Event,
+    ) -> Result<Option<Row>, Error> {
+        let asked = asked.cloned();
         let parts = parts.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
         let event = crate::audit::prepare(&event)?;
         let work = move |open: &mut Transaction<'_>| {
+            let before = last(open)?;
             let first = insert(open, None, &parts)?;
+            if let Some(turn) = &asked {
+                let sql = "UPDATE outbox SET asked = (SELECT number FROM inbox WHERE state IN ('received', 'running')
+                                                        AND turn = ?2)
+                           WHERE number > ?1";
+                open.connection.prepare_cached(sql)?.execute(params![before, turn.as_str()])?;
+            }
             open.append(&event)?;
             Ok(first)
         };
@@ -44,4 +59,10 @@ impl Table {
         };
         self.0.writer.run(work).await
     }
+}
+
+/// The number of the newest part; numbers only go up.
+fn last(open: &Transaction<'_>) -> Result<i64, Error> {
+    let sql = "SELECT coalesce(max(number), 0) FROM outbox";
+    Ok(open.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }

@@ -325,6 +325,41 @@ async fn what_goes_to_a_person_keeps_its_order_with_what_goes_into_the_channel_t
     assert_eq!(places, ["user:member", "dm", "dm", "dm", "dm", "dm", "dm"]);
 }
 
+#[tokio::test]
+async fn what_cannot_be_delivered_elsewhere_is_told_where_it_was_asked_for() {
+    let (world, platform) = (World::new(), Platform::new());
+    let scene = Scene::start(&world, &platform, Kind::Puppet, config()).await;
+    equip(&scene);
+    let refused = || SendError::Refused("they have not begun".into());
+    for (name, from, told) in [
+        // No turn is ever in that channel; elsewhere is in one, and is told nothing.
+        ("user:member", "a", "you sent to fake:user:member was not delivered; the audit log says why"),
+        ("elsewhere", "b", "you sent to fake:elsewhere was not delivered"),
+        ("c", "c", "A message of yours in this channel was not delivered"),
+    ] {
+        allow(&scene, &["elsewhere"]);
+        platform.fail(name, [refused()]);
+        let target = if name == from { json!({}) } else { json!({"target": name}) };
+        let mut arguments = target;
+        arguments["message"] = json!("x");
+        scene.say(from, &format!("{from}1"), &format!("tool chat_send {arguments}")).await;
+        scene.settled().await;
+        if name == "elsewhere" {
+            scene.say(name, "e", "hi").await;
+            scene.settled().await;
+            assert!(!scene.engine.last().1.system.contains("not delivered"), "it is not theirs");
+        }
+        for (id, is_told) in [("2", true), ("3", false)] {
+            scene.say(from, &format!("{from}{id}"), "next").await;
+            scene.settled().await;
+            let system = scene.engine.last().1.system;
+            assert_eq!(system.contains(told), is_told, "{name} {id}: {system}");
+            assert_eq!(system.contains("not delivered"), is_told, "{name} {id}");
+            assert!(name == from || !system.contains("begun"), "no words of another adapter");
+        }
+    }
+}
+
 #[test]
 fn a_call_that_a_crash_cut_off_sends_nothing_later() {
     let platform = Platform::new();
