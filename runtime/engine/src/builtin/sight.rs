@@ -20,6 +20,9 @@ use crate::session::Body;
 /// Bytes of the images that are kept in memory after their turn, over all sessions.
 const MOST_KEPT: usize = 64 * 1024 * 1024;
 
+/// Messages whose images are kept: those of the smallest images would take more room than these do.
+const MOST_MESSAGES: usize = 4096;
+
 /// Images in one request, with those of earlier turns.
 const MOST_SHOWN: usize = 8;
 
@@ -90,7 +93,7 @@ impl Sight {
         let mut kept = lock(&self.kept);
         kept.bytes += size(images);
         kept.images.push_back((session.clone(), number, images.to_vec()));
-        while kept.bytes > MOST_KEPT {
+        while kept.bytes > MOST_KEPT || kept.images.len() > MOST_MESSAGES {
             let Some((_, _, oldest)) = kept.images.pop_front() else { break };
             kept.bytes -= size(&oldest);
         }
@@ -176,6 +179,20 @@ mod tests {
         sight.keep(&a, 3, &[image(MOST_KEPT + 1)]);
         assert_eq!((recalled(&sight, "a"), recalled(&sight, "b")), (vec![0; 3], vec![0; 3]));
         assert_eq!(lock(&sight.kept).bytes, 0);
+    }
+
+    #[test]
+    fn so_many_messages_have_their_images_kept_however_small_these_are() {
+        let sight = Sight::default();
+        let session = SessionId::from_stored("a");
+        let most = i64::try_from(MOST_MESSAGES).unwrap();
+        for number in 1..=most {
+            sight.keep(&session, number, &[image(1)]);
+        }
+        assert_eq!(recalled(&sight, "a"), [1, 1, 1]);
+        sight.keep(&session, most + 1, &[image(1)]);
+        assert_eq!(recalled(&sight, "a"), [0, 1, 1]);
+        assert_eq!(lock(&sight.kept).bytes, MOST_MESSAGES);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::outcome::notice;
 use super::sender::After;
 
 /// What a message says from then on that is not needed any more, where the platform takes nothing back.
-const UNNEEDED: &str = "(The answer turned out shorter; nothing is missing here.)";
+const UNNEEDED: &str = "(This message is not needed any more; the answer is complete without it.)";
 
 /// Attempts to change a message, or to take one back, until that is taken for something that never works here: sending
 /// may, and what is behind it must not wait for a day.

@@ -117,7 +117,7 @@ async fn an_answer_that_is_there_at_once_is_sent_once() {
 async fn parts_are_added_and_what_is_too_many_at_the_end_goes() {
     for (delete, end) in [
         (true, &["abc", "d"][..]),
-        (false, &["abc", "d", "(The answer turned out shorter; nothing is missing here.)"]),
+        (false, &["abc", "d", "(This message is not needed any more; the answer is complete without it.)"]),
     ] {
         let world = World::new();
         let platform = Platform::with(Abilities { delete, ..abilities() });
