@@ -1,5 +1,5 @@
 //! Tells the owners of strangers who were told a code: where each of them last wrote alone, and no more than a few an
-//! hour, however many strangers come.
+//! hour of each provider, however many strangers come.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -25,9 +25,9 @@ const SPAN: Duration = Duration::from_hours(1);
 /// Characters of a display name that are shown.
 const NAME: usize = 40;
 
-/// What owners were told of lately.
+/// What owners were told of lately, by provider: the strangers of one, who may be made up, hide nobody of another.
 #[derive(Default)]
-pub(super) struct Announced(Mutex<Count>);
+pub(super) struct Announced(Mutex<HashMap<String, Count>>);
 
 #[derive(Default)]
 struct Count {
@@ -60,9 +60,10 @@ struct Place {
 }
 
 impl Announced {
-    /// One more stranger.
-    fn next(&self, now: Instant) -> Announcement {
-        let mut count = lock(&self.0);
+    /// One more stranger of that provider.
+    fn next(&self, provider: &str, now: Instant) -> Announcement {
+        let mut counts = lock(&self.0);
+        let count = counts.entry(provider.to_owned()).or_default();
         if count.since.is_none_or(|since| now.saturating_duration_since(since) >= SPAN) {
             (count.since, count.told) = (Some(now), 0);
         }
@@ -103,9 +104,10 @@ impl Chat {
     pub(super) fn announce(&self, who: &Who<'_>, greeting: &Greeting) {
         let Some(this) = self.this() else { return };
         let account = one_line(&format!("{}:{}", who.provider, who.user), 128);
+        let provider = who.provider.to_owned();
         let (name, greeting) = (shown_name(who.display_name), greeting.clone());
         self.tasks.spawn(async move {
-            if let Err(error) = this.tell_owners(&account, &name, &greeting).await {
+            if let Err(error) = this.tell_owners(&provider, &account, &name, &greeting).await {
                 tracing::error!(
                     error = error.chain(),
                     "the owners were not told that somebody asks to be let in"
@@ -114,12 +116,18 @@ impl Chat {
         });
     }
 
-    async fn tell_owners(&self, account: &str, name: &str, greeting: &Greeting) -> Result<(), Error> {
+    async fn tell_owners(
+        &self,
+        provider: &str,
+        account: &str,
+        name: &str,
+        greeting: &Greeting,
+    ) -> Result<(), Error> {
         let places = self.owner_places().await?;
         if places.is_empty() {
             return Ok(());
         }
-        let announcement = self.announced.next(self.clock.monotonic());
+        let announcement = self.announced.next(provider, self.clock.monotonic());
         for (attached, channel, account_of) in places {
             let has_buttons = attached.adapter.info().abilities.buttons;
             let outbound = match announcement {
@@ -220,13 +228,14 @@ mod tests {
     fn so_many_are_told_of_in_an_hour_and_the_rest_are_counted() {
         let (announced, now) = (Announced::default(), SystemClock.monotonic());
         for _ in 0..MOST {
-            assert_eq!(announced.next(now), Announcement::Whole { missed: 0 });
+            assert_eq!(announced.next("one", now), Announcement::Whole { missed: 0 });
         }
-        assert_eq!(announced.next(now), Announcement::Enough);
+        assert_eq!(announced.next("one", now), Announcement::Enough);
+        assert_eq!(announced.next("another", now), Announcement::Whole { missed: 0 });
         let almost = SPAN.checked_sub(Duration::from_nanos(1)).unwrap();
-        assert_eq!(announced.next(now + almost), Announcement::None);
-        assert_eq!(announced.next(now + SPAN), Announcement::Whole { missed: 2 });
-        assert_eq!(announced.next(now + SPAN), Announcement::Whole { missed: 0 });
+        assert_eq!(announced.next("one", now + almost), Announcement::None);
+        assert_eq!(announced.next("one", now + SPAN), Announcement::Whole { missed: 2 });
+        assert_eq!(announced.next("one", now + SPAN), Announcement::Whole { missed: 0 });
     }
 
     #[test]
