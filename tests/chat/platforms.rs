@@ -101,9 +101,10 @@ fn the_same_holds_on_every_platform() {
 }
 
 fn script() -> Vec<serde_json::Value> {
-    let report: String = (0..200).map(|number| format!("- line {number} of the **report**\n")).collect();
+    let lines: Vec<_> = (0..200).map(|number| format!("- line {number} of the **report**")).collect();
+    let report = lines.join("\n");
     vec![
-        json!({"times": 0, "expect": {"last-contains": ["write the report"]}, "say": [{"text": format!("{report}\nThe end.")}]}),
+        json!({"times": 0, "expect": {"last-contains": ["write the report"]}, "say": [{"text": format!("{report}\n\nThe end.")}]}),
         json!({"times": 0, "expect": {"last-contains": ["three and three"]}, "say": [{"text": "Six."}]}),
         json!({
             "times": 0, "expect": {"last-role": "user", "last-contains": ["Look into the drawer"]},

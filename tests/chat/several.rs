@@ -13,7 +13,7 @@ use super::secrecy;
 use super::stage::{ANYTHING, ASKED, KEY, WELCOME, code, terminate};
 
 /// Longer than anything takes on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(2);
 
 /// The person who is the owner, by one account on each platform.
 pub(crate) const OWNER: u32 = 1;

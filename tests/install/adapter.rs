@@ -69,29 +69,32 @@ fn an_adapter_of_others_is_configured_like_any_and_speaks_for_owners_when_an_adm
     let (place, site) = (Place::with(&acme), platform.site());
     let authority = site.address.to_string();
     place.configure(&format!(
-        "users: {{ olivia: {{ role: owner, identities: {{ parrot: ['42'] }} }} }}\n\
-         chat: {{ providers: {{ parrot: {{ pace: {{ per_channel: 1ms }} }} }} }}\n\
-         components:\n  parrot:\n    settings: {{ authority: '{authority}' }}\n    \
+        "users: {{ olivia: {{ role: owner, identities: {{ mail: ['42'] }} }} }}\n\
+         chat: {{ providers: {{ mail: {{ pace: {{ per_channel: 1ms }} }} }} }}\n\
+         components:\n  mail:\n    settings: {{ authority: '{authority}' }}\n    \
          grants: ['GET http://{authority}/** private=127.0.0.1/32']\n"
     ));
     let checked = place.run(&["config", "check"]);
     assert_eq!(checked.code, Some(0), "{checked:?}");
-    assert!(checked.err.contains("as long as no adapter 'parrot' is installed"), "{checked:?}");
+    assert!(checked.err.contains("as long as no adapter 'mail' is installed"), "{checked:?}");
     let asks = format!(
         "[[requests.http]]\nmethods = [\"GET\"]\nurl = \"http://{authority}/**\"\nreason = \"its platform\"\n\
          [[requests.credentials]]\nname = \"token\"\ndescription = \"a token\"\n\
          placement = \"header Authorization: Bearer {{}}\"\nhosts = [\"example.com\"]\n\
          [settings]\ntype = \"object\"\nproperties.authority = {{ type = \"string\" }}\n"
     );
-    let file = place.package("parrot.wasm", &acme.adapter("parrot", "1.0.0", &asks, guests::PARROT));
-    place.good(&["component", "install", &file, "--approve"]);
+    let file = place.package("mail.wasm", &acme.adapter("mail", "1.0.0", &asks, guests::PARROT));
+    let token = place.path("token");
+    std::fs::write(&token, "a-token-of-a-test-platform").unwrap();
+    place.good(&["secret", "set", "MAIL_TOKEN", "--file", token.to_str().unwrap()]);
+    place.good(&["component", "install", &file, "--approve", "--secret", "token=MAIL_TOKEN"]);
     let status = place.json(&["status"]);
-    assert!(!status.to_string().contains("no adapter 'parrot'"), "{status:#}");
+    assert!(!status.to_string().contains("no adapter 'mail'"), "{status:#}");
     let _service = place.serve();
     platform.ask("/approve AAAA-AAAA", "may not use this command");
     platform.ask("/approve AAAA-AAAA", "may not speak for owners");
-    place.good(&["component", "set", "parrot", "asserts_owner", "true"]);
+    place.good(&["component", "set", "mail", "asserts_owner", "true"]);
     platform.ask("/approve AAAA-AAAA", "no request is open with this code");
-    place.good(&["component", "unset", "parrot", "asserts_owner"]);
+    place.good(&["component", "unset", "mail", "asserts_owner"]);
     platform.ask("/approve AAAA-AAAA", "may not speak for owners");
 }

@@ -41,7 +41,7 @@ pub(crate) struct Provider {
     /// Single channels, by the identifier that the platform gives them.
     #[schemars(extend("x-example-name" = "\"-1001234567890\""))]
     pub(crate) channels: BTreeMap<String, Channel>,
-    /// Where 'chat_send' may send to besides the current channel and people who are known: `channel:ID` or `user:ID`.
+    /// Where `chat_send` may send to besides the current channel and people who are known: `channel:ID` or `user:ID`.
     /// What is private may go there, too.
     #[schemars(extend("examples" = [["channel:-1001234567890", "user:123456789"]]))]
     pub(crate) send_to: Vec<Identifier>,
@@ -164,14 +164,14 @@ impl Chat {
             let message = format!("'{key}': 0 messages a second would send nothing; use 'enabled: false' to switch a platform off");
             (key, message)
         });
-        let places = self.providers.iter().flat_map(|(name, provider)| {
+        let targets = self.providers.iter().flat_map(|(name, provider)| {
             let key = format!("chat.providers.{name}.send_to");
             provider.send_to.iter().filter_map(move |one| {
                 let why = one.0.parse::<Place>().err()?;
                 Some((key.clone(), format!("'{key}': '{}': {why}", one.0)))
             })
         });
-        rates.chain(paces).chain(places).collect()
+        rates.chain(paces).chain(targets).collect()
     }
 }
 

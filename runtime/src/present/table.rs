@@ -2,7 +2,7 @@
 
 use openpact_model::text::{one_line, terminal};
 
-use super::{Output, Style};
+use super::{Output, Style, add};
 
 /// The widest that a cell is shown.
 const WIDEST: usize = 100;
@@ -46,8 +46,11 @@ impl Table {
 
 /// What a table had to cut, in full: a line each, behind the name of its row.
 pub(super) fn in_full<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let cut = cells.filter(|(_, text)| text.chars().count() > WIDEST);
-    cut.map(|(name, text)| format!("{}: {}\n", one_line(name, 64), terminal(text))).collect()
+    let mut full = String::new();
+    for (name, text) in cells.filter(|(_, text)| text.chars().count() > WIDEST) {
+        add(&mut full, format_args!("{}: {}\n", one_line(name, 64), terminal(text)));
+    }
+    full
 }
 
 fn line(output: Output, row: &[(String, Option<Style>)], widths: &[usize]) -> String {
