@@ -92,6 +92,10 @@ impl Service<'_> {
             Ok(status) => status,
             Err(failure) => return tracing::error!(error = %failure, "it is not known how the parts are"),
         };
+        // Now it is known which components there are.
+        for doubt in self.app.doubts().await {
+            tracing::warn!(doubt, "the configuration says something that has no effect");
+        }
         if self.output.is_terminal() {
             present::print(&present::banner(self.output, &status));
         } else {

@@ -175,9 +175,6 @@ impl<'a> Session<'a> {
         let signals = Signals::listen_to_reload()?;
         // A person at a terminal is told what matters without it.
         self.log.configure(&self.settings.config.log, !self.output.is_terminal());
-        for doubt in self.settings.config.doubts(&[]) {
-            tracing::warn!(doubt, "the configuration says something that has no effect");
-        }
         let metrics = self.settings.config.health.measure().map_err(Failure::failed)?;
         let app = match self.settings.open().await {
             Ok(app) => Arc::new(app),

@@ -8,9 +8,9 @@ use openpact_test_guests as guests;
 
 use crate::stage::{Place, Publisher, Site, answer};
 
-/// What the guest's platform is told, in order, and what it was sent.
+/// What is said on the guest's platform, in order.
 #[derive(Clone, Default)]
-struct Platform(Arc<Mutex<(Vec<String>, Vec<String>)>>);
+struct Platform(Arc<Mutex<Vec<String>>>);
 
 impl Platform {
     fn site(&self) -> Site {
@@ -20,11 +20,6 @@ impl Platform {
             let body = match path.split('/').collect::<Vec<_>>()[..] {
                 ["", "me"] => "parrot-bot".to_owned(),
                 ["", "poll", offset] => this.news(offset.parse().unwrap()),
-                ["", "send", _, ref text @ ..] => {
-                    let mut kept = this.0.lock().unwrap();
-                    kept.1.push(text.join("/"));
-                    kept.1.len().to_string()
-                }
                 _ => "ok".to_owned(),
             };
             answer("200 OK", "", &body)
@@ -33,7 +28,7 @@ impl Platform {
 
     fn news(&self, offset: usize) -> String {
         for _ in 0..50 {
-            let news = self.0.lock().unwrap().0.iter().skip(offset).cloned().collect::<Vec<_>>().join("\n");
+            let news = self.0.lock().unwrap().iter().skip(offset).cloned().collect::<Vec<_>>().join("\n");
             if !news.is_empty() {
                 return news;
             }
@@ -42,25 +37,26 @@ impl Platform {
         String::new()
     }
 
-    /// Somebody says something; gives all that is answered within a while, until `wanted` is in it.
-    #[track_caller]
-    fn ask(&self, text: &str, wanted: &str) -> String {
-        let before = {
-            let mut kept = self.0.lock().unwrap();
-            let id = kept.0.len() + 1;
-            kept.0.push(format!("{id} {text}"));
-            kept.1.len()
-        };
-        let mut said = String::new();
-        for _ in 0..1200 {
-            said = self.0.lock().unwrap().1[before..].concat();
-            if said.replace("%20", " ").contains(wanted) {
-                return said;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("'{wanted}' is not in: {said}");
+    fn say(&self, text: &str) {
+        let mut said = self.0.lock().unwrap();
+        let id = said.len() + 1;
+        said.push(format!("{id} {text}"));
     }
+}
+
+/// Whoever writes has the owner's own file read; whether they may.
+#[track_caller]
+fn reads(place: &Place, platform: &Platform) -> bool {
+    let before = place.records("tool.call").len();
+    platform.say("!memory_read {\"file\":\"USER.md\"}");
+    for _ in 0..600 {
+        if let Some(record) = place.records("tool.call").get(before) {
+            assert_eq!(record["subject"], "memory_read");
+            return record["verdict"] == "allowed";
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("nothing was called: {}", std::fs::read_to_string(place.path("service.log")).unwrap());
 }
 
 #[test]
@@ -91,10 +87,11 @@ fn an_adapter_of_others_is_configured_like_any_and_speaks_for_owners_when_an_adm
     let status = place.json(&["status"]);
     assert!(!status.to_string().contains("no adapter 'mail'"), "{status:#}");
     let _service = place.serve();
-    platform.ask("/approve AAAA-AAAA", "may not use this command");
-    platform.ask("/approve AAAA-AAAA", "may not speak for owners");
+    let log = std::fs::read_to_string(place.path("service.log")).unwrap();
+    assert!(!log.contains("has no effect"), "{log}");
+    assert!(!reads(&place, &platform), "whom it calls an owner is a member");
     place.good(&["component", "set", "mail", "asserts_owner", "true"]);
-    platform.ask("/approve AAAA-AAAA", "no request is open with this code");
+    assert!(reads(&place, &platform), "an admin lets it");
     place.good(&["component", "unset", "mail", "asserts_owner"]);
-    platform.ask("/approve AAAA-AAAA", "may not speak for owners");
+    assert!(!reads(&place, &platform), "and no longer");
 }

@@ -75,11 +75,16 @@ impl App {
         Ok(Part { name: "store".to_owned(), state: State::Running, about, todo: open_to_others(self.root()) })
     }
 
-    /// What the configuration says that is probably not meant; nothing where all is well.
-    async fn configuration_part(&self) -> Option<Part> {
+    /// What the configuration says that has no effect with the components that there are: one sentence each.
+    pub(crate) async fn doubts(&self) -> Vec<String> {
         let names = self.parts().await.map(|parts| parts.components.names()).unwrap_or_default();
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-        let doubts = self.config().doubts(&names);
+        self.config().doubts(&names)
+    }
+
+    /// What the configuration says that is probably not meant; nothing where all is well.
+    async fn configuration_part(&self) -> Option<Part> {
+        let doubts = self.doubts().await;
         let about = match doubts.len() {
             0 => return None,
             1 => "one line has no effect".to_owned(),
