@@ -13,6 +13,8 @@ mod conversation;
 mod hostile;
 #[path = "chat/platforms.rs"]
 mod platforms;
+#[path = "chat/program.rs"]
+mod program;
 #[path = "chat/secrecy.rs"]
 mod secrecy;
 #[expect(dead_code, reason = "the tests of incidents use the rest of it")]

@@ -14,6 +14,7 @@ use serde::Deserialize;
 #[expect(dead_code, reason = "the tests of chat use the rest of it")]
 #[path = "chat"]
 mod chat {
+    pub(crate) mod program;
     pub(crate) mod secrecy;
     pub(crate) mod several;
     pub(crate) mod stage;

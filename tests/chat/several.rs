@@ -1,16 +1,15 @@
 //! One program that is connected to all platforms.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use openpact_scripted_model::{Script, Server};
 use openpact_test_platforms::{Answer, Platform};
 use serde_json::{Value, json};
 
+use super::program::Program;
 use super::secrecy;
-use super::stage::{ANYTHING, ASKED, KEY, WELCOME, code, terminate};
+use super::stage::{ANYTHING, ASKED, KEY, WELCOME, code};
 
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_mins(2);
@@ -25,8 +24,7 @@ pub(crate) const GUESTS: u32 = 9;
 pub(crate) struct Several {
     platforms: Vec<Box<dyn Platform>>,
     pub(crate) model: Server,
-    folder: tempfile::TempDir,
-    child: Option<Child>,
+    program: Program,
 }
 
 impl Several {
@@ -37,20 +35,17 @@ impl Several {
         let script = json!({"key": KEY, "order": "any", "exchange": exchanges});
         let model = Server::start(Script::from_json(&script.to_string()).unwrap()).unwrap();
         let platforms = openpact_test_platforms::all();
-        let mut stage = Self { platforms, model, folder: tempfile::tempdir().unwrap(), child: None };
-        stage.configure(provider);
+        let mut stage = Self { platforms, model, program: Program::new() };
+        stage.write_configuration(provider);
         let secrets: Vec<_> = stage.platforms.iter().flat_map(|platform| platform.secrets()).collect();
         for (name, value) in secrets.into_iter().chain([("MODEL_KEY", KEY)]) {
-            let file = stage.folder.path().join("secret");
-            fs::write(&file, value).unwrap();
-            stage.good(&["secret", "set", name, "--file", file.to_str().unwrap()]);
-            fs::remove_file(file).unwrap();
+            stage.keep_secret(name, value);
         }
         stage.launch();
         stage
     }
 
-    fn configure(&self, provider: &str) {
+    fn write_configuration(&self, provider: &str) {
         let each = |line: fn(&dyn Platform) -> String| {
             self.platforms.iter().map(|platform| line(&**platform)).collect::<String>()
         };
@@ -83,9 +78,7 @@ health: {{ enabled: false }}
 mcp: {{ enabled: false }}
 "#
         );
-        let secure = self.data().join("secure");
-        fs::create_dir_all(&secure).unwrap();
-        fs::write(secure.join("config.yaml"), text).unwrap();
+        self.configure(&text);
     }
 
     pub(crate) fn platforms(&self) -> impl Iterator<Item = &dyn Platform> {
@@ -94,56 +87,13 @@ mcp: {{ enabled: false }}
 
     /// Starts the program and waits until it is connected everywhere.
     pub(crate) fn launch(&mut self) {
-        let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
         let before: Vec<_> = self.platforms().map(Platform::connections).collect();
-        let mut command = self.command(&["start", "--log-level", "debug"]);
-        self.child = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        self.program.start();
         for (platform, before) in self.platforms().zip(before) {
             self.wait(platform, "the connection", || {
                 (platform.connections() > before && platform.is_connected()).then_some(())
             });
         }
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    pub(crate) fn log(&self) -> String {
-        String::from_utf8(fs::read(self.log_file()).unwrap()).unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openpact"));
-        command.env_clear().env("OPENPACT_DATA", self.data()).env("TZ", "UTC");
-        command.current_dir(self.folder.path()).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs a command that succeeds; gives what it printed.
-    #[track_caller]
-    pub(crate) fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {told}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// The audit records of that kind about that actor, oldest first.
-    pub(crate) fn audit(&self, kind: &str, actor: &str) -> Vec<Value> {
-        let shown =
-            self.good(&["audit", "show", "--json", "--limit", "1000", "--kind", kind, "--actor", actor]);
-        let shown: Value = serde_json::from_str(&shown).unwrap();
-        let entries = shown["entries"].as_array().expect("audit show --json gives entries");
-        entries.iter().map(|entry| entry["event"].clone()).collect()
     }
 
     #[track_caller]
@@ -157,12 +107,6 @@ mcp: {{ enabled: false }}
                 self.last_log()
             ),
         }
-    }
-
-    fn last_log(&self) -> String {
-        let log = self.log();
-        let lines: Vec<_> = log.lines().filter(|line| !line.contains("hyper_util")).collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
     /// The next thing that the assistant says in that room after something is done, a welcome and what
@@ -205,15 +149,6 @@ mcp: {{ enabled: false }}
         self.model.requests().iter().filter(|request| holds(request)).count()
     }
 
-    /// Ends the program as systemd does.
-    #[track_caller]
-    pub(crate) fn stop(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        terminate(&child);
-        let status = child.wait().unwrap();
-        assert!(status.success(), "it ended with {status}:\n{}", self.last_log());
-    }
-
     /// Ends it, and looks at what is always to hold then.
     #[track_caller]
     pub(crate) fn end(mut self) {
@@ -235,11 +170,16 @@ mcp: {{ enabled: false }}
     }
 }
 
-impl Drop for Several {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+impl Deref for Several {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Several {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }

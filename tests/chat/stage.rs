@@ -1,13 +1,13 @@
 //! Everything that a conversation needs: a data directory, the program on it, a model, the platform.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use openpact_fake_telegram::{Bot, Chat, Sent, Server, User, World};
 use openpact_scripted_model::{Recorded, Script};
 use serde_json::{Value, json};
+
+use super::program::Program;
 
 /// The bot's token, in the form of real ones.
 pub(crate) const TOKEN: &str = "7000000001:AAFv3ry-S3cret_token_0f_a_B0t-xyz12";
@@ -36,8 +36,7 @@ pub(crate) struct Stage {
     pub(crate) bot: Bot,
     pub(crate) model: openpact_scripted_model::Server,
     pub(crate) owner: User,
-    folder: tempfile::TempDir,
-    child: Option<Child>,
+    program: Program,
 }
 
 impl Stage {
@@ -51,20 +50,16 @@ impl Stage {
         let bot = platform.bot(TOKEN);
         let owner = platform.user(OWNER, "Olivia Owner");
         let model = openpact_scripted_model::Server::start(script).unwrap();
-        let mut stage =
-            Self { platform, bot, model, owner, folder: tempfile::tempdir().unwrap(), child: None };
-        stage.configure(providers, settings);
+        let mut stage = Self { platform, bot, model, owner, program: Program::new() };
+        stage.write_configuration(providers, settings);
         for (name, value) in [("TELEGRAM_TOKEN", TOKEN), ("MODEL_KEY", KEY)] {
-            let file = stage.folder.path().join("secret");
-            fs::write(&file, value).unwrap();
-            stage.good(&["secret", "set", name, "--file", file.to_str().unwrap()]);
-            fs::remove_file(file).unwrap();
+            stage.keep_secret(name, value);
         }
         stage.launch();
         stage
     }
 
-    fn configure(&self, providers: &str, settings: &str) {
+    fn write_configuration(&self, providers: &str, settings: &str) {
         let (base, model) = (self.platform.base_url(), self.model.base_url());
         let text = format!(
             r#"
@@ -93,63 +88,14 @@ health: {{ enabled: false }}
 mcp: {{ enabled: false }}
 "#
         );
-        let secure = self.data().join("secure");
-        fs::create_dir_all(&secure).unwrap();
-        fs::write(secure.join("config.yaml"), text).unwrap();
+        self.configure(&text);
     }
 
     /// Starts the program and waits until it polls.
     pub(crate) fn launch(&mut self) {
-        let log = File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = self.command(&["start", "--log-level", "debug"]);
-        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        self.child = Some(child);
+        self.program.start();
         let before = self.platform.look(World::polls);
         self.wait("the program to poll", |world| (world.polls() > before).then_some(()));
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    /// Everything that the running program wrote.
-    pub(crate) fn log(&self) -> String {
-        String::from_utf8(fs::read(self.log_file()).unwrap()).unwrap()
-    }
-
-    /// The program with nothing of our environment but what it needs.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openpact"));
-        command.env_clear().env("OPENPACT_DATA", self.data()).env("TZ", "UTC");
-        command.current_dir(self.folder.path()).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command beside the program.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs a command that succeeds; gives what it printed.
-    #[track_caller]
-    pub(crate) fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {told}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// The audit records of that kind about that actor, oldest first.
-    pub(crate) fn audit(&self, kind: &str, actor: &str) -> Vec<Value> {
-        let shown =
-            self.good(&["audit", "show", "--json", "--limit", "1000", "--kind", kind, "--actor", actor]);
-        let shown: Value = serde_json::from_str(&shown).unwrap();
-        let entries = shown["entries"].as_array().expect("audit show --json gives entries");
-        entries.iter().map(|entry| entry["event"].clone()).collect()
     }
 
     /// Waits for something on the platform.
@@ -159,12 +105,6 @@ mcp: {{ enabled: false }}
             Some(found) => found,
             None => panic!("waited in vain for {what}\n{}\n{}", self.platform.summary(), self.last_log()),
         }
-    }
-
-    fn last_log(&self) -> String {
-        let log = self.log();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(80)..].join("\n")
     }
 
     /// The message with this number in a chat, counted from 0, as soon as it is there.
@@ -220,10 +160,7 @@ mcp: {{ enabled: false }}
     /// Ends the program as systemd does, and looks at what is always to hold then.
     #[track_caller]
     pub(crate) fn end(mut self) {
-        let mut child = self.child.take().expect("it runs");
-        terminate(&child);
-        let status = child.wait().unwrap();
-        assert!(status.success(), "it ended with {status}:\n{}", self.last_log());
+        self.program.stop();
         self.good(&["audit", "verify"]);
         self.platform.assert_no_violations();
         assert_eq!(self.model.mismatches(), Vec::<String>::new());
@@ -232,18 +169,18 @@ mcp: {{ enabled: false }}
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+impl Deref for Stage {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
     }
 }
 
-pub(crate) fn terminate(child: &Child) {
-    let id = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+impl DerefMut for Stage {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
+    }
 }
 
 /// The pairing code in a text.

@@ -135,10 +135,10 @@ fn a_platform_whose_adapter_is_not_there_is_doubted_and_one_that_is_installed_is
 
 #[test]
 fn a_rule_that_is_none_is_told_before_anything_runs() {
-    let text = "components:\n  web: { grants: ['GET https://a.example/**', 'FETCH https://a.example/**'] }\n";
+    let text = "components:\n  web: { grants: ['GET https://a.example/**', 'GET a.example'] }\n";
     let doubts = accepted(text).doubts(&[]);
     assert_eq!(doubts.len(), 1, "{doubts:?}");
-    let expected = "a rule of 'components.web.grants' grants nothing (\"FETCH https://a.example/**\"): ";
+    let expected = "a rule of 'components.web.grants' grants nothing (\"GET a.example\"): ";
     assert!(doubts[0].starts_with(expected), "{doubts:?}");
 }
 
