@@ -4,6 +4,7 @@
 //! components, the router, the engine) is built when the first thing asks for it, once.
 
 mod adapter;
+mod asserting;
 mod audit;
 mod call;
 mod component;

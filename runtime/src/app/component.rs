@@ -166,16 +166,6 @@ impl Components {
         all.iter().filter(|(_, component)| of(component)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The adapters that speak for owners: those that come with the program and those that an admin lets, whoever signed
-    /// them. `stated` is what an admin says of each.
-    pub(super) fn asserts_owner(
-        &self,
-        stated: impl Fn(&ComponentName) -> Option<bool>,
-    ) -> Vec<ComponentName> {
-        let embedded: Vec<_> = openpact_embedded::components().iter().map(|one| one.name).collect();
-        asserting(self.of_kind(Kind::Adapter), &embedded, stated)
-    }
-
     /// Those that run, for the router.
     pub(super) fn providers(&self) -> Vec<Arc<dyn ToolProvider>> {
         self.beside_native(providers(&self.all()))
@@ -255,16 +245,6 @@ fn with(
         None => all.remove(name),
     };
     all
-}
-
-/// Those of `adapters` that are stated to speak for owners, or come with the program where nothing is stated.
-fn asserting(
-    adapters: Vec<ComponentName>,
-    embedded: &[&str],
-    stated: impl Fn(&ComponentName) -> Option<bool>,
-) -> Vec<ComponentName> {
-    let speaks = |name: &ComponentName| stated(name).unwrap_or_else(|| embedded.contains(&name.as_str()));
-    adapters.into_iter().filter(speaks).collect()
 }
 
 impl Component {
@@ -517,27 +497,4 @@ impl App {
 /// A state as it is where no process serves.
 pub(super) fn settled(state: State) -> State {
     if state == State::Running { State::Ready } else { state }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_adapter_of_others_speaks_for_no_owner_until_an_admin_says_so() {
-        let adapters = ["discord", "telegram", "telegram-of-others"].map(|name| name.parse().unwrap());
-        let stated = |says: fn(&str) -> Option<bool>| {
-            let names = asserting(adapters.to_vec(), &["discord", "telegram", "workspace"], |name| {
-                says(name.as_str())
-            });
-            names.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(stated(|_| None), ["discord", "telegram"]);
-        let says = |name: &str| match name {
-            "discord" => Some(false),
-            "telegram-of-others" => Some(true),
-            _ => None,
-        };
-        assert_eq!(stated(says), ["telegram", "telegram-of-others"]);
-    }
 }

@@ -14,7 +14,6 @@ use serde_json::json;
 
 use super::App;
 use super::adapter::Desk;
-use super::component::Components;
 use super::provider::{Nudge, Providers};
 use crate::config::Config;
 use crate::control::{Part, State};
@@ -27,7 +26,7 @@ const COMMANDS: &str = "provider-commands";
 /// What only the service has.
 pub(super) struct Service {
     pub(super) providers: Providers,
-    chat: Arc<Chat>,
+    pub(super) chat: Arc<Chat>,
 }
 
 /// What adapters see of the program. It does not keep the program alive: adapters are part of it.
@@ -96,18 +95,6 @@ impl App {
         let _granting = self.grants_changing.lock().await;
         built.components.add_native(chat.native_tools(), &built.router);
         Ok(chat)
-    }
-
-    fn asserting(&self, components: &Components) -> BTreeSet<String> {
-        let stated = |name: &ComponentName| self.stated(name).asserts_owner;
-        components.asserts_owner(stated).iter().map(ToString::to_string).collect()
-    }
-
-    /// Makes the adapters that speak for owners those that now may.
-    pub(super) fn renew_asserting(&self, components: &Components) {
-        if let Some(service) = self.service.get() {
-            service.chat.set_asserts_owner(self.asserting(components));
-        }
     }
 
     /// Takes in what the first OpenPact left of its channels, where it had it or where somebody put it. What fails is

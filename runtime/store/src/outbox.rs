@@ -1,21 +1,23 @@
 //! What goes out: one row for each message in the platform's form, in the order of its channel.
 
 mod errand;
+mod read;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use openpact_model::audit;
-use openpact_model::audit::Verdict;
 use openpact_model::chat::{Part, Target};
 use openpact_model::role::Channel;
 use rusqlite::{Connection, OptionalExtension as _, Row as Columns, params};
 
 use crate::Inner;
-use crate::column::{count, json, time, to_json};
+use crate::column::{count, to_json};
 use crate::error::Error;
 use crate::session::{channel, place};
 use crate::writer::Transaction;
+
+use read::{end_spoiled, readable};
 
 /// How a part ended that was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -464,55 +466,4 @@ fn take(open: &mut Transaction<'_>, place: &[String; 3]) -> Result<Option<Row>, 
     let sql = "UPDATE outbox SET state = 'sending', claim = claim + 1 WHERE number = ?1";
     open.connection.prepare_cached(sql)?.execute([row.number])?;
     Ok(Some(row))
-}
-
-/// A part, or the number of one that cannot be read any more.
-fn readable(columns: &Columns<'_>) -> rusqlite::Result<Result<Row, i64>> {
-    match row(columns) {
-        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(Err(columns.get(0)?)),
-        row => row.map(Ok),
-    }
-}
-
-/// Ends a part that cannot be read: those behind it must not wait for it for ever.
-fn end_spoiled(open: &mut Transaction<'_>, number: i64) -> Result<(), Error> {
-    tracing::error!(number, "a part of the outbox cannot be read; it is not sent");
-    let why = "it cannot be read any more";
-    let event = audit::Event::new("message.send", "runtime", "outbox", Verdict::Failed)
-        .with("outcome", Failure::Refused.as_str())
-        .with("part", number)
-        .with("why", why);
-    let sql = "UPDATE outbox SET state = ?2, why = ?3, ended = ?4, part = NULL WHERE number = ?1";
-    let values = params![number, Failure::Refused.as_str(), why, open.now()];
-    open.connection.prepare_cached(sql)?.execute(values)?;
-    open.append(&crate::audit::prepare(&event)?)?;
-    Ok(())
-}
-
-fn row(row: &Columns<'_>) -> rusqlite::Result<Row> {
-    let thread: String = row.get(4)?;
-    Ok(Row {
-        number: row.get(0)?,
-        instance: row.get(1)?,
-        target: Target {
-            account: row.get(2)?,
-            channel: row.get(3)?,
-            thread: crate::session::thread(&thread),
-            reply_to: row.get(5)?,
-        },
-        key: row.get(6)?,
-        part: json(row, 7)?,
-        attempts: row.get(8)?,
-        created: time(row, 9)?,
-        claim: row.get(11)?,
-        act: act(row)?,
-    })
-}
-
-fn act(row: &Columns<'_>) -> rusqlite::Result<Act> {
-    Ok(match row.get::<_, String>(12)?.as_str() {
-        "edit" => Act::Edit(row.get(13)?),
-        "delete" => Act::Delete(row.get(13)?),
-        _ => Act::Send,
-    })
 }
