@@ -15,9 +15,10 @@ mod hostile;
 mod platforms;
 #[path = "chat/program.rs"]
 mod program;
+#[path = "chat/reach.rs"]
+mod reach;
 #[path = "chat/secrecy.rs"]
 mod secrecy;
-#[expect(dead_code, reason = "the tests of incidents use the rest of it")]
 #[path = "chat/several.rs"]
 mod several;
 #[path = "chat/stage.rs"]

@@ -62,6 +62,9 @@ fn what_is_said_while_it_is_away_is_answered() {
             platform.say(room(index, false), OWNER, &format!("Are you there? {round}"));
             platform.address(room(index, true), OWNER, &format!("and here? {round}"));
         }
+        if round == "its session goes on" {
+            leave_what_the_first_openpact_knew(&stage);
+        }
         stage.launch();
         for (index, platform) in stage.platforms().enumerate() {
             for shared in [false, true] {
@@ -75,7 +78,26 @@ fn what_is_said_while_it_is_away_is_answered() {
             assert_eq!(stage.asked(&format!("and here? {round}"), platform.name()), 1);
         }
     }
+    // It was taken in at the first of these starts, for the rooms that it names.
+    for (index, platform) in stage.platforms().enumerate() {
+        let mode =
+            |room: &str| stage.answer(platform, room, || platform.command(room, OWNER, "mode", "")).text;
+        assert!(mode(room(index, false)).contains("The mode here is full"), "{}", platform.name());
+        assert!(mode(room(index, true)).contains("The mode here is simple"), "{}", platform.name());
+    }
+    assert_eq!(stage.audit("import.channels", "runtime").len(), 1);
     stage.end();
+}
+
+/// Its file of modes, with an entry that makes no sense.
+fn leave_what_the_first_openpact_knew(stage: &Several) {
+    let modes = stage
+        .platforms()
+        .map(|platform| (format!("{}:{}", platform.name(), platform.direct(OWNER)), json!("full")));
+    let modes: serde_json::Map<_, _> = modes.chain([("nonsense".to_owned(), json!(7))]).collect();
+    let folder = stage.data().join("secure/data");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("channel_modes.json"), json!({"modes": modes}).to_string()).unwrap();
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub(crate) const OWNER: u32 = 1;
 /// The number of the room where whoever is there is a guest.
 pub(crate) const GUESTS: u32 = 9;
 
+/// The number of the room to which the configuration lets messages be sent.
+pub(crate) const OPEN: u32 = 8;
+
 /// The program, the platforms, the model.
 pub(crate) struct Several {
     platforms: Vec<Box<dyn Platform>>,
@@ -55,7 +58,8 @@ impl Several {
             let (name, room) = (platform.name(), platform.room(GUESTS));
             let pace = "pace: { per_second: 1000, per_channel: 1ms }";
             let channels = format!("channels: {{ \"{room}\": {{ default: guest }} }}");
-            format!("    {name}: {{ {pace}, {channels}{provider} }}\n")
+            let send_to = format!("send_to: [\"channel:{}\"]", platform.room(OPEN));
+            format!("    {name}: {{ {pace}, {channels}, {send_to}{provider} }}\n")
         });
         let providers: String = providers.collect();
         let components = each(|platform| platform.component());
