@@ -21,6 +21,7 @@ mod lifecycle;
 mod mcp;
 mod measure;
 mod mount;
+mod native;
 mod offer;
 mod parts;
 mod provider;

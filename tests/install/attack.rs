@@ -1,6 +1,8 @@
 //! Who widens a grant: an admin, and nobody else. What somebody tries who wants his code to run in the place of
 //! another's is in `tests/incidents/clawhavoc` and `tests/incidents/postmark-mcp`.
 
+use openpact_test_guests as guests;
+
 use crate::stage::{ASKS, Place, Publisher, requests};
 
 #[test]
@@ -30,4 +32,20 @@ fn nothing_but_an_admin_widens_a_grant() {
     place.fails(&["component", "grant", "mail", "GET https://mail.example/more"], 4, &["configuration"]);
     place.good(&["component", "rollback", "mail"]);
     assert_eq!(grants(), 1);
+}
+
+#[test]
+fn no_component_takes_the_name_of_a_tool_of_the_program() {
+    let acme = Publisher::new("acme");
+    let place = Place::new();
+    let key = acme.key.public().unwrap().to_string();
+    place.good(&["publisher", "add", acme.name, &key, "--prefix", "chat"]);
+    let file = place.package("chat.wasm", &acme.component("chat", "1.0.0", "", guests::SPIN, &["send"]));
+    let said = &["'chat_send' has the name of one of OpenPact's own", "nothing was changed"];
+    place.fails(&["component", "install", &file, "--approve"], 4, said);
+    assert!(place.component("chat").is_none_or(|one| one["state"] != "running"));
+    let _service = place.serve();
+    place.fails(&["component", "approve", "chat", "1.0.0"], 4, said);
+    let other = place.package("chat.wasm", &acme.component("chat", "1.0.1", "", guests::SPIN, &["forever"]));
+    place.good(&["component", "install", &other, "--approve"]);
 }

@@ -1,5 +1,8 @@
 //! Tables, for platforms that have none: columns that stand below each other.
 
+/// The widest that a column is made: what is longer stands as it is, so that one cell makes no page of spaces.
+const WIDEST: usize = 60;
+
 /// A table that is being read.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -31,7 +34,7 @@ impl Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.trim().chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.trim().chars().count()).max().unwrap_or(0).min(WIDEST)
         };
         let widths: Vec<_> = (0..columns).map(width).collect();
         let mut lines = vec![];
@@ -44,5 +47,27 @@ impl Table {
             }
         }
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_of_any_length_makes_no_page_of_spaces() {
+        let mut table = Table::default();
+        for cells in [["a", "b"], [&"x".repeat(70_000), "c"]] {
+            table.row();
+            for cell in cells {
+                table.cell();
+                table.push(cell);
+            }
+        }
+        let text = table.text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], format!("a{} | b", " ".repeat(WIDEST - 1)));
+        assert_eq!(lines[1], format!("{}-+--", "-".repeat(WIDEST)));
+        assert_eq!(lines[2].len(), 70_000 + " | c".len());
     }
 }

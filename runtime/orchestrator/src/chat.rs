@@ -58,7 +58,7 @@ use attached::Attached;
 use lane::Lanes;
 use places::Places;
 
-pub use native::{NoPlace, Place};
+pub use native::{NATIVE, NoPlace, Place};
 
 /// How delivery bounds its work.
 #[derive(Debug, Clone, PartialEq, Eq)]

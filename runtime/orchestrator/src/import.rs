@@ -47,7 +47,7 @@ pub struct Imported {
 }
 
 /// Takes in what lies in `folder`, unless that was done before: `secure/data` of the data directory, where the first
-/// OpenPact had it. Call it before anything is received. A file that cannot be read as a whole is told in the log, and
+/// OpenPact had it, or the data directory itself, where somebody put it. Call it before anything is received. A file that cannot be read as a whole is told in the log, and
 /// tried again at the next start.
 ///
 /// # Errors

@@ -14,13 +14,12 @@ use openpact_model::id::{ComponentName, Digest};
 use openpact_model::port::ToolProvider;
 use openpact_model::principal::Principal;
 use openpact_model::secret::SecretSource;
-use openpact_orchestrator::router::Router;
 use openpact_packages::manifest::Kind;
 use openpact_packages::{Manifest, Trust, Verified};
 
 use super::deployment::{build_grants, deployment};
 use super::measure::{Measured, Reports};
-use super::{App, mount};
+use super::{App, mount, native};
 use crate::config::components::Component as Stated;
 use crate::control;
 use crate::control::State;
@@ -37,7 +36,7 @@ pub(crate) struct Components {
     all: RwLock<All>,
     reports: Arc<Reports>,
     /// The tools of the program itself, where it has some.
-    native: OnceLock<Arc<dyn ToolProvider>>,
+    pub(super) native: OnceLock<Arc<dyn ToolProvider>>,
 }
 
 /// One component, whether it runs or not.
@@ -171,28 +170,6 @@ impl Components {
         self.beside_native(providers(&self.all()))
     }
 
-    /// Puts tools of the program itself beside those of the components, in the router too. Where a component has a tool
-    /// of such a name, the program goes on without its own. `grants_changing` has to be held.
-    pub(super) fn add_native(&self, native: Arc<dyn ToolProvider>, router: &Router) {
-        let mut all = self.providers();
-        all.push(Arc::clone(&native));
-        match router.set_providers(all) {
-            Ok(()) => drop(self.native.set(native)),
-            Err(error) => {
-                let error = chain(&error);
-                tracing::error!(
-                    error,
-                    "tools of the program itself are left out: switch the other component off"
-                );
-            }
-        }
-    }
-
-    fn beside_native(&self, mut providers: Vec<Arc<dyn ToolProvider>>) -> Vec<Arc<dyn ToolProvider>> {
-        providers.extend(self.native.get().cloned());
-        providers
-    }
-
     /// Those that would run, for the router, if `name` were `component`.
     pub(super) fn providers_with(
         &self,
@@ -260,18 +237,21 @@ impl Component {
                 .iter()
                 .find(|(other, component)| *other != name && component.tools().iter().any(|one| one == tool))
         };
-        let clash = self.tools().into_iter().find_map(|tool| Some((taken(&tool)?.0.clone(), tool)));
+        let clash = self.tools().into_iter().find_map(|tool| {
+            let other = taken(&tool).map(|(other, _)| format!("'{other}'"));
+            Some((other.or_else(|| native::owner(&tool))?, tool))
+        });
         match clash {
             Some((other, tool)) if self.running().is_some() => {
                 self.stop();
-                Self::failed(self.verified, format!("its tool '{tool}' has the name of one of '{other}'"))
+                Self::failed(self.verified, format!("its tool '{tool}' has the name of one of {other}"))
             }
             _ => self,
         }
     }
 
     /// The names of its tools, as a model knows them.
-    fn tools(&self) -> Vec<String> {
+    pub(super) fn tools(&self) -> Vec<String> {
         let names = |manifest: &Manifest| {
             manifest.tools.iter().map(|tool| manifest.full_tool_name(&tool.name)).collect()
         };

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::component::{Component, Workshop, embedded_names};
 use super::consent::{Yes, consented};
 use super::provider::Nudge;
-use super::{App, Parts, done};
+use super::{App, Parts, done, native};
 use crate::config::components::Component as Stated;
 use crate::control::lifecycle::{Consent, Step};
 use crate::control::{self, Reply, Response};
@@ -404,12 +404,17 @@ fn check_tools(
     candidate: &Arc<Component>,
     version: &str,
 ) -> Result<(), Failure> {
-    let providers = parts.components.providers_with(name, Some(candidate));
-    parts.router.check_providers(providers).map_err(|error| {
+    let refused = |why: String| {
         candidate.stop();
-        let message = format!("{name} {version} cannot run here, so nothing was changed: {}", chain(&error));
+        let message = format!("{name} {version} cannot run here, so nothing was changed: {why}");
         Failure::new(Code::Refused, message)
-    })
+    };
+    // Also where nothing serves, and so no tool of the program is there.
+    if let Some(tool) = candidate.tools().into_iter().find(|tool| native::owner(tool).is_some()) {
+        return Err(refused(format!("its tool '{tool}' has the name of one of OpenPact's own")));
+    }
+    let providers = parts.components.providers_with(name, Some(candidate));
+    parts.router.check_providers(providers).map_err(|error| refused(chain(&error)))
 }
 
 fn principal(name: &ComponentName) -> openpact_model::principal::Principal {

@@ -35,6 +35,21 @@ pub(crate) struct Reader<'a> {
     pub(crate) bots: &'a BTreeSet<u64>,
 }
 
+/// Why there is no event.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Unread {
+    /// It is in a form that is not known.
+    Unreadable(Unreadable),
+    /// Discord does not say now what has to be known for it.
+    Unavailable(String),
+}
+
+impl From<Unreadable> for Unread {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(unreadable)
+    }
+}
+
 /// An event, and what is to be acknowledged once it is delivered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Read {
@@ -52,11 +67,11 @@ impl Reader<'_> {
         data: &Value,
         places: &mut Places,
         api: &impl Exchange,
-    ) -> Result<Option<Read>, Unreadable> {
+    ) -> Result<Option<Read>, Unread> {
         match kind {
             "MESSAGE_CREATE" => Ok(self.message(data, false, places, api)?.map(Read::of)),
             "MESSAGE_UPDATE" => Ok(self.message(data, true, places, api)?.map(Read::of)),
-            "INTERACTION_CREATE" => self.interaction(data, places),
+            "INTERACTION_CREATE" => Ok(self.interaction(data, places)?),
             "THREAD_CREATE" => Ok(self.thread(data, places).map(Read::of)),
             _ => Ok(None),
         }
@@ -68,7 +83,7 @@ impl Reader<'_> {
         is_edit: bool,
         places: &mut Places,
         api: &impl Exchange,
-    ) -> Result<Option<InboundEvent>, Unreadable> {
+    ) -> Result<Option<InboundEvent>, Unread> {
         // Discord updates a message too when it has looked at a link in it; then nobody has changed it.
         if is_edit && data.get("edited_timestamp").is_none_or(Value::is_null) {
             return Ok(None);
@@ -91,7 +106,7 @@ impl Reader<'_> {
         let is_direct = message.guild_id.is_none()
             && data.get("member").is_none()
             && places.known(message.channel_id.get()).is_none();
-        let occasion = if is_direct { Some(Occasion::Direct) } else { self.occasion(&message, places, api) };
+        let occasion = if is_direct { Some(Occasion::Direct) } else { self.occasion(&message, places, api)? };
         let Some(occasion) = occasion else { return Ok(None) };
         let Some(inbound) = self.inbound(&message, data, occasion, places.roles()) else { return Ok(None) };
         let revision = if is_edit { edited(&message) } else { 0 };
@@ -129,21 +144,26 @@ impl Reader<'_> {
     }
 
     /// Why it is said to the assistant in a server; `None` where it is not.
-    fn occasion(&self, message: &Message, places: &mut Places, api: &impl Exchange) -> Option<Occasion> {
+    fn occasion(
+        &self,
+        message: &Message,
+        places: &mut Places,
+        api: &impl Exchange,
+    ) -> Result<Option<Occasion>, Unread> {
         if text::mentions(&message.content, self.me, places.roles()) {
-            return Some(Occasion::Mention);
+            return Ok(Some(Occasion::Mention));
         }
         if message.referenced_message.as_ref().is_some_and(|replied| self.is_ours(replied)) {
-            return Some(Occasion::Reply);
+            return Ok(Some(Occasion::Reply));
         }
         let channel = message.channel_id.get();
-        let is_open = self.respond_all.contains(&channel)
-            || !self.respond_all.is_empty()
-                && places
-                    .of(channel, api)
-                    .thread_of()
-                    .is_some_and(|parent| self.respond_all.contains(&parent));
-        is_open.then_some(Occasion::EveryMessage)
+        if self.respond_all.is_empty() || self.respond_all.contains(&channel) {
+            return Ok(self.respond_all.contains(&channel).then_some(Occasion::EveryMessage));
+        }
+        // Whether it is answered depends on it: what cannot be found out now is not passed over.
+        let place = places.find(channel, api).map_err(|failure| Unread::Unavailable(failure.text()))?;
+        let is_open = place.thread_of().is_some_and(|parent| self.respond_all.contains(&parent));
+        Ok(is_open.then_some(Occasion::EveryMessage))
     }
 
     fn is_ours(&self, message: &Message) -> bool {

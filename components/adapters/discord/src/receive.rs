@@ -13,11 +13,12 @@ use openpact_sdk::adapter::inbox::{self, Connection};
 use openpact_sdk::websocket::{self, Message};
 use openpact_sdk::{credentials, log};
 use reqwest::{Method, Url};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::answer;
 use crate::api::{self, Api, Call, Exchange, UnusableSocket};
-use crate::event::{Places, Read, Reader};
+use crate::event::{Places, Read, Reader, Unread};
 use crate::gateway::{Act, Dispatch, End, Machine, Session};
 use crate::settings::Settings;
 
@@ -57,6 +58,12 @@ struct Receiver<E, W> {
     lost: bool,
     /// Whether the admin was told of events that make no sense.
     warned: bool,
+    /// Whether the connection ended at a frame that cannot be read.
+    is_unreadable: bool,
+    /// Behind which event that was, the last time.
+    unreadable: Option<u64>,
+    /// The session that goes on behind such a frame.
+    carried: Option<Session>,
 }
 
 /// Why a conversation with the gateway ended.
@@ -76,14 +83,30 @@ impl From<End> for Stop {
 impl<E: Exchange, W: World> Receiver<E, W> {
     fn new(api: E, world: W, settings: Settings, token: String) -> Self {
         let (places, missed) = (Places::load(), Missed::load());
-        Self { api, world, settings, token, places, missed, failures: 0, lost: false, warned: false }
+        Self {
+            api,
+            world,
+            settings,
+            token,
+            places,
+            missed,
+            failures: 0,
+            lost: false,
+            warned: false,
+            is_unreadable: false,
+            unreadable: None,
+            carried: None,
+        }
     }
 
     /// One connection, from its beginning to its end.
     fn connection(&mut self) -> Result<(), AdapterError> {
-        let mut session = Session::load();
-        if let Some(session) = &mut session {
-            session.begin();
+        let mut session = self.carried.take();
+        if session.is_none() {
+            session = Session::load();
+            if let Some(session) = &mut session {
+                session.begin();
+            }
         }
         let line = match self.dial(session.as_ref()) {
             Ok(line) => line,
@@ -99,6 +122,9 @@ impl<E: Exchange, W: World> Receiver<E, W> {
         let mut machine = Machine::new(self.token.clone(), session, start, jitter);
         let stop = self.talk(&line, &mut machine);
         self.missed.put_back();
+        if std::mem::take(&mut self.is_unreadable) {
+            self.pass(&mut machine);
+        }
         match machine.session().cloned().filter(|_| !self.missed.is_open()) {
             Some(mut session) => session.put_back(),
             // Also where something is still missed: the next session asks for it again.
@@ -114,6 +140,20 @@ impl<E: Exchange, W: World> Receiver<E, W> {
             Stop::End(End::Fatal(error)) => Err(error),
             Stop::Store(why) => Err(AdapterError::Unavailable(why)),
         }
+    }
+
+    /// A frame that cannot be read, such as one that is longer than the host lets in, comes again when the session is
+    /// resumed. If it does so a second time, the session goes on behind it: nothing else would ever come.
+    fn pass(&mut self, machine: &mut Machine) {
+        let Some(sequence) = machine.session().map(|session| session.sequence) else { return };
+        if self.unreadable.replace(sequence) == Some(sequence) {
+            log::warn(&format!(
+                "what Discord sent behind the event {sequence} cannot be read, and is passed over"
+            ));
+            machine.took(sequence + 1);
+        }
+        // In memory alone: where something is still missed, a new process asks for it again.
+        self.carried = machine.session().cloned();
     }
 
     /// Waits before the next connection, or gives up.
@@ -184,9 +224,13 @@ impl<E: Exchange, W: World> Receiver<E, W> {
         self.catch_up(machine)?;
         let now = self.world.now();
         let wait = self.missed.wait(now).map_or(machine.wait(now), |wait| wait.min(machine.wait(now)));
-        match line.receive(wait).map_err(line_error)? {
+        let received = line.receive(wait);
+        self.is_unreadable = matches!(received, Err(websocket::Error::TooLarge(_)));
+        match received.map_err(line_error)? {
             Some(Message::Text(text)) => {
-                for act in machine.frame(&text, self.world.now())? {
+                let acts = machine.frame(&text, self.world.now());
+                self.is_unreadable = acts.is_err() && serde_json::from_str::<IgnoredAny>(&text).is_err();
+                for act in acts? {
                     self.act(line, machine, act)?;
                 }
                 Ok(())
@@ -270,7 +314,8 @@ impl<E: Exchange, W: World> Receiver<E, W> {
         ) {
             Ok(Some(read)) => read,
             Ok(None) => return Ok(false),
-            Err(unreadable) => {
+            Err(Unread::Unavailable(why)) => return Err(Stop::Store(why)),
+            Err(Unread::Unreadable(unreadable)) => {
                 if !std::mem::replace(&mut self.warned, true) {
                     log::warn(&format!(
                         "Discord sent an event ({}, {}) that this version does not understand; such events are \

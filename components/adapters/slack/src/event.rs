@@ -277,16 +277,18 @@ fn channel(said: &Said) -> Channel {
     Channel { id: said.channel.clone(), thread: said.thread.clone().or_else(own), name: None, audience }
 }
 
-/// Where an interaction is: its payload has the kind of the channel in place of a name, where the name is secret.
+/// Where an interaction is: its payload has the kind of the channel in place of a name, where the name is secret. Anybody
+/// can give a channel such a name, so it counts only where nothing better is known, and never for a direct message.
 fn place(id: &str, name: Option<&str>, thread: Option<String>) -> Channel {
     let kind = match name {
-        Some("directmessage") => Some("im"),
+        Some("directmessage") if id.starts_with('D') => Some("im"),
         Some("privategroup") => Some("group"),
         Some(name) if name.starts_with("mpdm-") => Some("mpim"),
         _ => None,
     };
     let name = name.filter(|_| kind.is_none()).map(str::to_owned);
-    Channel { id: id.to_owned(), thread, name, audience: audience(kind, id) }
+    let known = thread::kind(id);
+    Channel { id: id.to_owned(), thread, name, audience: audience(known.as_deref().or(kind), id) }
 }
 
 /// Who can read a channel: as this event says, or an earlier one.

@@ -39,6 +39,9 @@ pub use place::{NoPlace, Place};
 /// The one tool.
 const SEND: &str = "chat_send";
 
+/// The names of all tools of delivery itself.
+pub const NATIVE: [&str; 1] = [SEND];
+
 /// The kind of the record of every message that a tool sends, or does not.
 const KIND: &str = "chat.send";
 

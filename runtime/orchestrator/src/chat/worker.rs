@@ -192,15 +192,14 @@ impl Chat {
             return Ok(());
         }
         let lost = self.store.outbox().lost(channel, MOST_LOST).await?;
-        stored.notes.extend(lost.iter().map(|lost| {
-            let why = openpact_model::text::one_line(&lost.why, 200);
-            match &lost.elsewhere {
-                None => format!("A message of yours in this channel was not delivered: {why}."),
-                Some(place) => {
-                    let place = openpact_model::text::one_line(&place.to_string(), 200);
-                    // What another adapter says of it is not for this conversation.
-                    format!("A message that you sent to {place} was not delivered; the audit log says why.")
-                }
+        // Why is what an adapter says, and no words of an adapter stand where the runtime speaks to the model.
+        stored.notes.extend(lost.iter().map(|lost| match &lost.elsewhere {
+            None => {
+                "A message of yours in this channel was not delivered; the audit log says why.".to_owned()
+            }
+            Some(place) => {
+                let place = openpact_model::text::one_line(&place.to_string(), 200);
+                format!("A message that you sent to {place} was not delivered; the audit log says why.")
             }
         }));
         let cancel = self.parking.child_token();

@@ -109,6 +109,15 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if refusal.is_gone())
     }
 
+    /// Whether the same would come of it again.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Denied { .. } | Self::TooLarge(_) => true,
+            Self::Refused(Refusal { status, .. }) | Self::Garbled(status, _) => *status < 500,
+            Self::Unsent(_) | Self::Broken(_) | Self::Limited(_) => false,
+        }
+    }
+
     /// Whether it is the answer to an interaction that has one.
     pub(crate) fn is_acknowledged(&self) -> bool {
         matches!(self, Self::Refused(Refusal { code: ACKNOWLEDGED, .. }))

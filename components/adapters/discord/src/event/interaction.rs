@@ -100,8 +100,11 @@ fn channel(
         return place.channel(id, parent);
     }
     match context {
-        Some(InteractionContext::PrivateChannel) => place::group(id),
-        _ => place::direct(id, user.global_name.clone().unwrap_or_else(|| user.name.clone())),
+        Some(InteractionContext::BotDm) => {
+            place::direct(id, user.global_name.clone().unwrap_or_else(|| user.name.clone()))
+        }
+        // Between people, or in a place that is not known yet.
+        _ => place::group(id),
     }
 }
 

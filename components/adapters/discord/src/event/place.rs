@@ -103,8 +103,13 @@ impl Places {
 
     /// What there is to know of a channel. Nothing, where Discord does not say: then anybody may read it.
     pub(super) fn of(&mut self, id: u64, api: &impl Exchange) -> Place {
+        self.find(id, api).unwrap_or_default()
+    }
+
+    /// The same; an error where Discord may say it later.
+    pub(super) fn find(&mut self, id: u64, api: &impl Exchange) -> Result<Place, Failure> {
         if let Some(place) = self.known(id) {
-            return place.clone();
+            return Ok(place.clone());
         }
         let call = Call::new(Method::GET, &["channels", &id.to_string()]).within(SHORTLY);
         match api::call(api, &call) {
@@ -114,13 +119,14 @@ impl Places {
             }
             Err(failure) => {
                 log::debug(&format!("a channel cannot be looked up: {}", failure.text()));
-                // Whoever is refused is not told more by asking at every message.
-                if matches!(failure, Failure::Refused(_) | Failure::Denied { .. }) {
-                    self.channels.insert(id, Place::default());
+                if !failure.is_final() {
+                    return Err(failure);
                 }
+                // Whoever is refused is not told more by asking at every message.
+                self.channels.insert(id, Place::default());
             }
         }
-        self.channels.get(&id).cloned().unwrap_or_default()
+        Ok(self.channels.get(&id).cloned().unwrap_or_default())
     }
 
     /// Takes what stands in an interaction, where the channel is not known better.

@@ -74,11 +74,7 @@ fn places() -> Places {
     places
 }
 
-fn read_with(
-    kind: &str,
-    data: Value,
-    answers: Vec<Result<Answer, Failure>>,
-) -> Result<Option<Read>, Unreadable> {
+fn read_with(kind: &str, data: Value, answers: Vec<Result<Answer, Failure>>) -> Result<Option<Read>, Unread> {
     // That the bot is listed itself changes nothing.
     let (respond_all, bots) = ([20].into(), [99, 500, 42].into());
     let reader = Reader { me: 42, respond_all: &respond_all, bots: &bots };
@@ -136,6 +132,37 @@ fn in_a_server_only_what_is_said_to_the_bot_is_delivered() {
     assert_eq!(occasion(json!({ "channel_id": "20" })), Some(Occasion::EveryMessage));
     assert_eq!(occasion(json!({ "channel_id": "21" })), Some(Occasion::EveryMessage), "a thread in it");
     assert_eq!(occasion(json!({ "channel_id": "22" })), None);
+}
+
+#[test]
+fn what_cannot_be_found_out_now_is_not_passed_over() {
+    // Whether that is a thread in an open channel is for Discord to say.
+    let said = || in_server(json!({ "channel_id": "777" }));
+    let later = [Failure::Unsent("x".into()), Failure::Broken("x".into()), Failure::Garbled(502, "x".into())];
+    for failure in later {
+        let read = read_with("MESSAGE_CREATE", said(), vec![Err(failure)]);
+        assert!(matches!(read, Err(Unread::Unavailable(_))), "{read:?}");
+    }
+    for never in [refused(403, 50_001), refused(404, 10_003)] {
+        assert_eq!(read_with("MESSAGE_CREATE", said(), vec![never]), Ok(None));
+    }
+    let thread = json!({ "id": "777", "type": 11, "name": "t", "parent_id": "20", "guild_id": SERVER });
+    let read = read_with("MESSAGE_CREATE", said(), vec![ok(&thread)]);
+    assert!(matches!(read, Ok(Some(_))), "{read:?}");
+}
+
+#[test]
+fn a_command_in_a_place_that_is_not_known_is_no_direct_one() {
+    let used = |context: Value| {
+        let used = json!({ "id": "77", "application_id": "8", "type": 2, "token": "secret", "version": 1,
+            "channel_id": "1009", "context": context, "user": ada(),
+            "data": { "id": "1", "name": "help", "type": 1 } });
+        read("INTERACTION_CREATE", used).expect("an event").event.channel.audience
+    };
+    assert_eq!(used(json!(1)), Audience::Direct);
+    for context in [json!(2), json!(9), Value::Null] {
+        assert_eq!(used(context), Audience::Group);
+    }
 }
 
 #[test]

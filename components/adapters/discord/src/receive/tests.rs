@@ -198,6 +198,33 @@ fn the_next_connection_resumes_and_so_does_the_next_start() {
 }
 
 #[test]
+fn what_can_never_be_read_is_passed_when_it_comes_again() {
+    let unreadable: [Result<Option<Message>, Error>; 2] =
+        [Err(Error::TooLarge(4_194_304)), Ok(Some(Message::Text("{".to_owned())))];
+    for frame in unreadable {
+        forget();
+        let first = Ok(vec![hello(), ready(), direct(2), frame.clone()]);
+        let again = Ok(vec![hello(), frame]);
+        let behind = Ok(vec![hello(), direct(4), reconnect()]);
+        let run = run(vec![gateway()], vec![first, again, behind]);
+        assert_eq!(run.results, [Ok(()), Ok(()), Ok(())]);
+        let seen = run.seen.borrow();
+        let places: Vec<_> = seen.said.iter().map(|said| said["d"]["seq"].clone()).collect();
+        assert_eq!(places, [Value::Null, json!(2), json!(3)], "once more, and then behind it");
+        assert_eq!(stored(), Some(4));
+    }
+}
+
+#[test]
+fn a_frame_that_was_broken_once_is_not_passed() {
+    let first = Ok(vec![hello(), ready(), direct(2), Ok(Some(Message::Text("{".to_owned())))]);
+    let again = Ok(vec![hello(), direct(3), reconnect()]);
+    let run = run(vec![gateway()], vec![first, again]);
+    assert_eq!(run.seen.borrow().said[1]["d"]["seq"], json!(2));
+    assert_eq!(delivered(), [(2 << 22).to_string(), (3 << 22).to_string()]);
+}
+
+#[test]
 fn what_the_host_cannot_store_is_not_passed() {
     answer_for_test([Ok(()), Err(inbox::Error::Unavailable("the disk is full".into()))]);
     let run = run(vec![gateway()], vec![Ok(vec![hello(), ready(), direct(2), direct(3)])]);

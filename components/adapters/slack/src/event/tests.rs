@@ -272,10 +272,19 @@ fn a_slash_command() {
     assert_eq!((command.name.as_str(), command.arguments.as_str()), ("mode-full", "a & b"));
     let interaction: Interaction = serde_json::from_str(&command.interaction.expect("one")).expect("an id");
     assert_eq!(interaction.url.as_deref(), Some("https://hooks.slack.com/commands/T1/2/3"));
-    let mut direct = used;
-    direct["channel_name"] = "directmessage".into();
-    let event = reader().slash(&direct).expect("readable").expect("an event");
-    assert_eq!((event.channel.audience, event.channel.name), (Audience::Direct, None));
+    let named = |id: &str, name: &str| {
+        let mut used = used.clone();
+        (used["channel_id"], used["channel_name"]) = (id.into(), name.into());
+        reader().slash(&used).expect("readable").expect("an event").channel
+    };
+    let direct = named("D1", "directmessage");
+    assert_eq!((direct.audience, direct.name), (Audience::Direct, None));
+    // Anybody can name a channel so.
+    assert_eq!(named("C1", "directmessage").audience, Audience::Public);
+    assert_eq!(named("C1", "privategroup").audience, Audience::Group, "nothing better is known");
+    thread::keep_kind("C1", "channel");
+    assert_eq!(named("C1", "privategroup").audience, Audience::Public);
+    assert_eq!(named("C1", "mpdm-a--b-1").audience, Audience::Public);
 }
 
 fn press() -> Value {
