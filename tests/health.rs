@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FileType, Mode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -146,6 +147,28 @@ fn a_fresh_service_is_alive_ready_and_measured() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// What an earlier OpenPact left is read before anything is received: here it is a pipe that nobody has written to yet.
+#[test]
+fn nothing_is_ready_before_everything_was_started() {
+    let place = Place::new(BASE);
+    let pipe = place.data().join("channel_sessions.json");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut service = Service::start(&place);
+    let address = service.address();
+    let starts = "\"name\":\"chat\",\"state\":\"starting\"";
+    let body = until(address, "/readyz", |_, body| body.contains(starts));
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&answer["status"], &answer["failing"][0]["state"]),
+        (&"not-ready".into(), &"starting".into())
+    );
+    assert!(get(address, "/metrics").1.contains("openpact_ready 0\n"));
+    // Opened by both ends, the file goes on, and it is empty: that is told, and keeps nothing from starting.
+    drop(fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+    until(address, "/readyz", |code, _| code == 200);
+    service.stop();
+}
+
 #[test]
 fn a_service_whose_engine_has_no_key_is_alive_and_says_why_it_is_not_ready() {
     let engine =
@@ -153,7 +176,9 @@ fn a_service_whose_engine_has_no_key_is_alive_and_says_why_it_is_not_ready() {
     let place = Place::new(&format!("{BASE}{engine}"));
     let mut service = Service::start(&place);
     let address = service.address();
-    let body = until(address, "/readyz", |_, body| body.contains("\"name\":\"engine\""));
+    // While it starts, what is not started yet is named beside it.
+    let is_started = "\"name\":\"chat\",\"state\":\"running\"";
+    let body = until(address, "/readyz", |_, body| body.contains(is_started));
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(answer["status"], "not-ready");
     let failing = answer["failing"].as_array().unwrap();

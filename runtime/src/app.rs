@@ -205,6 +205,11 @@ impl App {
         self.serving.get().is_some()
     }
 
+    /// Whether it is `openpact start` that runs here, or begins to.
+    fn is_service(&self) -> bool {
+        matches!(self.serving.get(), Some((Serving::Start, _)))
+    }
+
     /// The folder of the control socket.
     pub(crate) fn secure(&self) -> PathBuf {
         self.directory.secure()

@@ -1,6 +1,7 @@
 //! The parts that only `openpact start` has: the chat platforms and what they talk to.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ const COMMANDS: &str = "provider-commands";
 pub(super) struct Service {
     pub(super) providers: Providers,
     pub(super) chat: Arc<Chat>,
+    /// Set once everything was started: before that the program is not ready, whatever each part says.
+    is_started: AtomicBool,
 }
 
 /// What adapters see of the program. It does not keep the program alive: adapters are part of it.
@@ -42,14 +45,18 @@ impl App {
         let chat = self.chat().await?;
         let desk: Arc<dyn Desk> = Arc::new(Front(Arc::downgrade(self)));
         let providers = Providers::build(desk, Arc::clone(&self.random), names);
-        let service = Service { providers, chat };
+        let service = Service { providers, chat, is_started: AtomicBool::new(false) };
         if self.service.set(service).is_err() {
             tracing::error!("the service was started twice");
         }
         let event = Event::new("runtime.start", "runtime", "openpact", Verdict::Allowed);
         self.audit(event.with("version", env!("CARGO_PKG_VERSION"))).await?;
         self.start_mcp().await;
-        self.refresh_providers(|_| Nudge::None).await
+        self.refresh_providers(|_| Nudge::None).await?;
+        if let Some(service) = self.service.get() {
+            service.is_started.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Ends in good order, within `patience`: nothing more is received, what runs is finished or parked, what waits
@@ -119,8 +126,15 @@ impl App {
 
     /// How the queues between the platforms and the assistant stand; `None` where nothing is delivered.
     pub(super) async fn chat_part(&self) -> Option<Part> {
-        let service = self.service.get()?;
         let name = "chat".to_owned();
+        let starts = || {
+            let about = "what connects the chat platforms is being started".to_owned();
+            Part { name: name.clone(), state: State::Starting, about, todo: None }
+        };
+        let Some(service) = self.service.get() else { return self.is_service().then(starts) };
+        if !service.is_started.load(Ordering::Acquire) {
+            return Some(starts());
+        }
         Some(match service.chat.counts().await {
             Ok(counts) => {
                 super::health::measure_queues(counts);
