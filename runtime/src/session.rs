@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn run(self, work: Program) -> Result<(), Failure> {
         match work {
             Program::CheckConfig => {
-                self.check_config();
+                self.check_config().await;
                 Ok(())
             }
             Program::Start => self.start().await,
@@ -121,14 +121,34 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn check_config(&self) {
-        self.settings.config.doubts(&[]).iter().for_each(|doubt| complain(&format!("warning: {doubt}")));
+    async fn check_config(&self) {
+        self.doubts().await.iter().for_each(|doubt| complain(&format!("warning: {doubt}")));
         let file = &self.settings.config_file;
         let there = if file.exists() { "is good" } else { "is not there; everything has its default" };
         if self.output.json {
             crate::present::value(&self.settings.config);
         } else {
             crate::present::print(&format!("{} {there}\n", file.display()));
+        }
+    }
+
+    /// What the configuration says that has no effect. Which components are installed is asked for only where it
+    /// matters, and where there is a data directory: to check makes none.
+    async fn doubts(&self) -> Vec<String> {
+        let config = &self.settings.config;
+        let doubts = config.doubts(&[]);
+        if doubts.is_empty() || !self.settings.data.join("secure").join("openpact.db").exists() {
+            return doubts;
+        }
+        match self.ask(Request::Components).await {
+            Ok(Reply::Components(all)) => {
+                config.doubts(&all.into_iter().map(|component| component.name).collect::<Vec<_>>())
+            }
+            Ok(_) => doubts,
+            Err(failure) => {
+                complain(&format!("which components are installed is not known: {failure}"));
+                doubts
+            }
         }
     }
 

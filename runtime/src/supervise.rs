@@ -208,7 +208,7 @@ impl Keeper {
                 return;
             }
             if orders.rest.is_some() {
-                self.failures = 0;
+                self.forget();
                 self.set(Phase::Resting);
                 if self.orders.changed().await.is_err() {
                     return;
@@ -218,9 +218,15 @@ impl Keeper {
             self.set(Phase::Running);
             match self.run(&orders).await {
                 Some(end) => self.wait(&orders, end).await,
-                None => self.failures = 0,
+                None => self.forget(),
             }
         }
+    }
+
+    /// Somebody changed what it is to do: how it ended before that says nothing any more.
+    fn forget(&mut self) {
+        self.failures = 0;
+        self.report.send_modify(|report| report.ends.clear());
     }
 
     /// One run: how it ended, or `None` where it was told to stop.
@@ -270,11 +276,12 @@ impl Keeper {
         };
         tokio::select! {
             () = tokio::time::sleep_until(until) => return,
-            () = changed => {}
+            // Perhaps what kept it from its work was mended; if not, that is soon counted again.
+            () = changed => self.report.send_modify(|report| report.ends.clear()),
         }
         let now = self.orders.borrow().clone();
         if !now.end && (now.rest.is_some() || now.round != orders.round) {
-            self.failures = 0;
+            self.forget();
             self.work.rest().await;
         }
     }

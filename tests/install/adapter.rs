@@ -86,6 +86,8 @@ fn an_adapter_of_others_is_configured_like_any_and_speaks_for_owners_when_an_adm
     place.good(&["component", "install", &file, "--approve", "--secret", "token=MAIL_TOKEN"]);
     let status = place.json(&["status"]);
     assert!(!status.to_string().contains("no adapter 'mail'"), "{status:#}");
+    let checked = place.run(&["config", "check"]);
+    assert!(!checked.err.contains("no adapter 'mail'"), "it is there now: {checked:?}");
     let _service = place.serve();
     let log = std::fs::read_to_string(place.path("service.log")).unwrap();
     assert!(!log.contains("has no effect"), "{log}");

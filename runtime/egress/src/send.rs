@@ -73,9 +73,11 @@ impl Door {
             }
         };
         loop {
-            match self.hop(&mut journey, &hop).await? {
-                Outcome::Answer(answer) => return Ok(answer),
-                Outcome::Redirect(next) => hop = *next,
+            match self.hop(&mut journey, &hop).await {
+                Ok(Outcome::Answer(answer)) => return Ok(answer),
+                Ok(Outcome::Redirect(next)) => hop = *next,
+                Err(error) if hop.number > 0 => return Err(after_redirect(error, &asked)),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -312,6 +314,34 @@ struct Ready {
     failure: Failure,
     times: Times,
     deadline: Instant,
+}
+
+/// What the guest is told of a later hop. The host that it asked got the request and answered: nothing may say that
+/// nothing was sent, or the guest would send it once more.
+fn after_redirect(error: Error, asked: &str) -> Error {
+    match error {
+        Error::RateLimited { .. }
+        | Error::Dns { .. }
+        | Error::Connect { .. }
+        | Error::Tls { .. }
+        | Error::Timeout { .. }
+        | Error::Audit(_)
+        | Error::Setup(_) => {
+            let host = asked.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+            let why = format!("it led elsewhere, and from there: {error}");
+            Error::Remote { host: host.unwrap_or_default(), why }
+        }
+        Error::Denied(_)
+        | Error::Prohibited { .. }
+        | Error::Invalid(_)
+        | Error::TooLarge { .. }
+        | Error::TooManyRedirects(_)
+        | Error::Remote { .. }
+        | Error::Refused { .. }
+        | Error::TooManyConnections(_)
+        | Error::Closed
+        | Error::Body(_) => error,
+    }
 }
 
 /// The method of the next hop, and whether the body goes along (Fetch Standard, "HTTP-redirect fetch").

@@ -91,6 +91,9 @@ pub struct Config {
     pub attempts: u32,
     /// Messages of other programs that are answered in a channel without a person writing there.
     pub bot_exchanges: u32,
+    /// How long no program has to write in a channel until those messages are counted anew. Where only programs write,
+    /// such as in a channel of Telegram, nobody else ends the count; a loop never pauses so long.
+    pub bot_quiet: Duration,
     /// How long what was said is kept in inbox and outbox. Sessions keep their own messages.
     pub keep: Duration,
     /// How long the identity of an event is kept, so that it is known when it comes again; at least `keep`.
@@ -115,6 +118,7 @@ impl Default for Config {
             longest_backoff: Duration::from_mins(5),
             attempts: 3,
             bot_exchanges: 5,
+            bot_quiet: Duration::from_hours(1),
             keep: 7 * DAY,
             keep_identity: 30 * DAY,
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::provider::Nudge;
 use super::{App, Parts, deployment, secret};
 use crate::config::Config;
+use crate::config::chat::{Pace, Respond};
 use crate::config::components::Component;
 use crate::exit::{Code, Failure};
 use crate::supervise::Rest;
@@ -90,14 +91,34 @@ impl App {
         for (door, grants) in ready.doors {
             door.set_grants(grants);
         }
-        let section = |config: &Config, name: &ComponentName| {
-            let component = config.components.get(name).cloned();
-            (component, config.chat.providers.get(name.as_str()).cloned())
-        };
-        let changed = |name: &ComponentName| section(old, name) != section(&config, name);
+        let changed = |name: &ComponentName| Start::of(old, name) != Start::of(&config, name);
         let anew: Vec<_> = adapters.iter().filter(|name| changed(name)).collect();
         let nudge = |name: &ComponentName| if anew.contains(&name) { Nudge::Anew } else { Nudge::None };
         self.order_providers(ready.rests, nudge);
+    }
+}
+
+/// What an adapter is started with, of all that the configuration says of it. The rest holds at once, and its
+/// connection stays.
+#[derive(PartialEq)]
+struct Start<'a> {
+    component: Option<Component>,
+    pace: Pace,
+    respond_all: BTreeSet<&'a str>,
+}
+
+impl<'a> Start<'a> {
+    fn of(config: &'a Config, name: &ComponentName) -> Self {
+        let component = config.components.get(name).cloned();
+        let component = component.map(|component| Component { asserts_owner: None, ..component });
+        let provider = config.chat.providers.get(name.as_str());
+        let channels = provider.into_iter().flat_map(|provider| &provider.channels);
+        let all = channels.filter(|(_, channel)| channel.respond == Respond::All);
+        Self {
+            component: component.filter(|component| *component != Component::default()),
+            pace: provider.map(|provider| provider.pace).unwrap_or_default(),
+            respond_all: all.map(|(id, _)| id.as_str()).collect(),
+        }
     }
 }
 
@@ -197,6 +218,31 @@ mod tests {
             &["limits.instances"],
         );
         assert_eq!((merged.limits.instances, merged.limits.shutdown.0.as_secs()), (9, 3));
+    }
+
+    #[test]
+    fn an_adapter_is_started_anew_for_what_it_was_started_with_alone() {
+        let starts = |old: &str, new: &str| {
+            let (old, new) = (config(old), config(new));
+            let name = "telegram".parse().unwrap();
+            Start::of(&old, &name) != Start::of(&new, &name)
+        };
+        let provider = |what: &str| format!("chat: {{ providers: {{ telegram: {{ {what} }} }} }}");
+        let component = |what: &str| format!("components: {{ telegram: {{ {what} }} }}");
+        for same in ["stream: true", "default: guest", "send_to: ['user:7']", "enabled: true"] {
+            assert!(!starts("", &provider(same)), "{same}");
+            assert!(!starts(&provider(same), ""), "{same}");
+        }
+        for same in ["detail: full", "stream: true", "default: guest", "respond: addressed"] {
+            assert!(!starts("", &provider(&format!("channels: {{ '7': {{ {same} }} }}"))), "{same}");
+        }
+        assert!(!starts("", &component("asserts_owner: false")));
+        for other in ["pace: { per_second: 3 }", "channels: { '7': { respond: all } }"] {
+            assert!(starts("", &provider(other)), "{other}");
+            assert!(starts(&provider(other), ""), "{other}");
+        }
+        assert!(starts("", &component("settings: { base_url: 'https://a' }")));
+        assert!(starts("", "components: { telegram: { kv: 1MiB } }"));
     }
 
     #[test]

@@ -262,3 +262,20 @@ async fn ends_are_counted_for_ten_minutes_and_not_longer() {
     assert_eq!(report.recent_ends(now + Duration::from_millis(1)), 1);
     assert_eq!(report.recent_ends(now + WINDOW), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_before_somebody_mended_it_is_not_told_any_more() {
+    let mut scene = Scene::of([Run::End(Kind::Admin), Run::End(Kind::Admin), Run::Patient]).go();
+    scene.starts(1).await;
+    let report = scene.report(|report| matches!(report.phase, Phase::Waiting(_))).await;
+    assert_eq!(report.recent_ends(Instant::now()), 1);
+    scene.supervisor.order(|orders| orders.chance += 1);
+    scene.starts(1).await;
+    let report = scene.report(|report| matches!(report.phase, Phase::Waiting(_))).await;
+    assert_eq!(report.recent_ends(Instant::now()), 1, "that it did not help is told");
+    scene.supervisor.order(|orders| orders.round += 1);
+    scene.starts(1).await;
+    let report = scene.report(|report| report.phase == Phase::Running).await;
+    assert_eq!(report.recent_ends(Instant::now()), 0);
+    assert!(report.last.is_some(), "how it ended is there for those who ask");
+}

@@ -1,6 +1,7 @@
 //! What was chosen for a channel, and what happened there. A channel without either takes no room.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openpact_model::chat::Detail;
 use openpact_model::role::Channel;
@@ -60,16 +61,21 @@ impl Table {
         self.0.writer.run(work).await
     }
 
-    /// Counts a message of another program in `channel`; gives how many there were since a person last wrote.
+    /// Counts a message of another program in `channel`; gives how many there were since a person last wrote, or since
+    /// no program wrote for longer than `quiet`.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn count_bot(&self, channel: &Channel) -> Result<u32, Error> {
+    pub async fn count_bot(&self, channel: &Channel, quiet: Duration) -> Result<u32, Error> {
         let [instance, channel, thread] = place(channel);
+        let quiet = i64::try_from(quiet.as_micros()).unwrap_or(i64::MAX);
         let work = move |open: &mut Transaction<'_>| {
-            let sql = "INSERT INTO chat_channel (instance, channel, thread, bots) VALUES (?1, ?2, ?3, 1)
-                       ON CONFLICT DO UPDATE SET bots = min(bots + 1, 1000000) RETURNING bots";
-            let values = params![instance, channel, thread];
+            let now = open.now();
+            let sql = "INSERT INTO chat_channel (instance, channel, thread, bots, bots_last) VALUES (?1, ?2, ?3, 1, ?4)
+                       ON CONFLICT DO UPDATE SET bots_last = ?4,
+                           bots = iif(?4 - coalesce(bots_last, ?4) > ?5, 1, min(bots + 1, 1000000))
+                       RETURNING bots";
+            let values = params![instance, channel, thread, now, quiet];
             Ok(open.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
         };
         self.0.writer.run(work).await

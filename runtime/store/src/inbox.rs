@@ -153,7 +153,8 @@ impl Row {
 }
 
 impl Table {
-    /// Stores an event and gives its number; `None` where it was stored before. On disk when this returns.
+    /// Stores an event and gives its number; `None` where it was stored before. On disk when this returns. Of one that is
+    /// refused only its identity is kept, so that it is known when it comes again: what was said is nobody's.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -162,7 +163,7 @@ impl Table {
         let [instance, channel, thread] = place(&event::channel(instance, event));
         let (account, id, revision) = (event.account.clone(), event.id.clone(), event.revision.cast_signed());
         let (lane, state, message) = (*lane, *state, event::message(event));
-        let body = to_json(event)?;
+        let body = if state == State::Refused { None } else { Some(to_json(event)?) };
         let work = move |open: &mut Transaction<'_>| {
             let now = open.now();
             let sql = "INSERT INTO inbox (instance, account, event, revision, channel, thread, lane, state, message,

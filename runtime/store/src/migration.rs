@@ -32,6 +32,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { number: 8, sql: include_str!("../migrations/0008_owner_place.sql") },
     Step { number: 9, sql: include_str!("../migrations/0009_partial.sql") },
     Step { number: 10, sql: include_str!("../migrations/0010_asked.sql") },
+    Step { number: 11, sql: include_str!("../migrations/0011_bots.sql") },
 ];
 
 /// Runs the steps that `connection`, opened on the file `path`, has not seen. Foreign keys must be off.

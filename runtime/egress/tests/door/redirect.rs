@@ -137,6 +137,35 @@ async fn a_long_body_is_not_sent_twice() {
     assert_eq!(read(answer).await.unwrap().0, 200);
 }
 
+/// The first host got the request: whoever is told "no connection" would send it once more.
+#[tokio::test]
+async fn what_fails_behind_a_redirect_does_not_say_that_nothing_was_sent() {
+    let hub = hub().await;
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let world = World::new();
+    let to_nobody = format!("http://127.0.0.1:{nobody}/");
+    let limited = format!("GET {} private=127.0.0.1 rate=1/s burst=1", hub.url("/limited"));
+    let other = format!("* {} private=127.0.0.1", hub.url("/r/**"));
+    let door = world.door(&[&format!("* {to_nobody} private=127.0.0.1"), &limited, &other]);
+    let refused = send(&door, "POST", &to_nobody, &[], full("x"), &References::none()).await.err();
+    assert!(matches!(refused, Some(Error::Connect { .. })), "asked directly: {refused:?}");
+    for status in [302, 303, 307] {
+        let url = to(&hub, status, &to_nobody);
+        let failed = send(&door, "POST", &url, &[], full("x"), &References::none()).await.err();
+        let Some(Error::Remote { host, why }) = failed else { panic!("{status}: {failed:?}") };
+        assert_eq!(host, "127.0.0.1");
+        assert!(why.contains("no connection"), "{why}");
+    }
+    let url = to(&hub, 302, &hub.url("/limited"));
+    assert_eq!(read(get(&door, &url).await).await.unwrap().0, 200);
+    let failed = get(&door, &url).await.err();
+    assert!(matches!(failed, Some(Error::Remote { .. })), "{failed:?}");
+    assert!(matches!(get(&door, &hub.url("/limited")).await.err(), Some(Error::RateLimited { .. })));
+}
+
 struct Pair {
     world: World,
     hub: Server,

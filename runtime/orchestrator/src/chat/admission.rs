@@ -70,16 +70,22 @@ impl Chat {
             }
         };
         let Some(role) = self.people.judge(&who).role() else {
-            // Only where nobody else reads it are they answered.
-            let is_taken = room() == Room::Free && self.is_answered(&channel.provider, event);
-            return if is_taken { Met::Taken { is_charged: false } } else { Met::Stranger };
+            // Only where nobody else reads it are they answered. Alone they write no more often than a guest; in the
+            // channel of others they take nothing of its rate.
+            let is_charged = event.place.visibility == Visibility::Direct;
+            let is_taken = room() == Room::Free
+                && self.is_answered(&channel.provider, event)
+                && (!is_charged || self.people.take_at(&who, Role::Guest, self.said_at(event)) == Pace::Fine);
+            return if is_taken { Met::Taken { is_charged } } else { Met::Stranger };
         };
         let role = if event.author.kind == AuthorKind::Bot { Role::Guest } else { role };
-        if !is_stop && let Pace::TooFast { told } = self.people.take_at(&who, role, self.said_at(event)) {
+        // What ends a turn is taken at any pace, from those who may end it, as long as there is one.
+        let is_free = is_stop && role != Role::Guest && self.lanes.is_busy(channel);
+        if !is_free && let Pace::TooFast { told } = self.people.take_at(&who, role, self.said_at(event)) {
             return Met::TooFast { told };
         }
         match room() {
-            Room::Free => Met::Taken { is_charged: !is_stop },
+            Room::Free => Met::Taken { is_charged: !is_free },
             room => Met::Full { is_first: room == Room::Full },
         }
     }
@@ -153,7 +159,7 @@ impl Chat {
             }
             return Ok(None);
         }
-        let count = channels.count_bot(&whole).await?;
+        let count = channels.count_bot(&whole, self.config.bot_quiet).await?;
         let most = self.config.bot_exchanges;
         // The first one that is too many is recorded; the others are the same.
         Ok((count > most).then(|| {

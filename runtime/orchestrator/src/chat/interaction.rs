@@ -24,6 +24,10 @@ const STRANGER: &str = "I talk only to people whom my owner has let in.";
 /// What somebody is told, beside the first time, whose use was not taken.
 pub(super) const NOT_TAKEN: &str = "This came too fast, and was not taken. Wait a little.";
 
+/// What is said in a channel where an answer could not be shown to its reader alone.
+const UNSHOWN: &str = "The answer to a command could not be shown to its sender alone, so it is not shown here. Use the \
+                       command again to see how things stand.";
+
 /// How often it is tried to answer, where the platform says that nothing was done.
 const ATTEMPTS: u32 = 3;
 
@@ -97,6 +101,10 @@ impl Chat {
                 };
                 match self.answer_interaction(channel, interaction, &text).await {
                     Answered::Yes => None,
+                    // What was meant for them alone is not shown to others.
+                    Answered::No if event.place.visibility != Visibility::Direct => {
+                        is_aloud.then(|| notice(UNSHOWN.to_owned()))
+                    }
                     Answered::No => is_aloud.then(|| notice(text)),
                     Answered::Ended => return Ok(()),
                 }

@@ -70,6 +70,11 @@ impl Lane {
     }
 }
 
+/// Whether `other` is a whole channel or one of its threads.
+fn is_within(other: &Channel, whole: &Channel) -> bool {
+    whole.thread.is_none() && other.provider == whole.provider && other.channel == whole.channel
+}
+
 impl Lanes {
     /// Whether one more message may wait.
     pub(super) fn room(&self, channel: &Channel, most: usize) -> Room {
@@ -144,12 +149,15 @@ impl Lanes {
         {
             return Some(waiting);
         }
-        let is_whole = channel.thread.is_none();
-        let is_within = |other: &Channel| {
-            is_whole && other.provider == channel.provider && other.channel == channel.channel
-        };
-        let within = lanes.iter_mut().filter(|(other, _)| is_within(other));
+        let within = lanes.iter_mut().filter(|(other, _)| is_within(other, channel));
         within.filter_map(|(_, lane)| lane.stop(before)).reduce(|all, waiting| all + waiting)
+    }
+
+    /// Whether there is a turn that [`Lanes::stop`] would end.
+    pub(super) fn is_busy(&self, channel: &Channel) -> bool {
+        let lanes = self.lock();
+        let is_meant = |other: &Channel| other == channel || is_within(other, channel);
+        lanes.iter().any(|(other, lane)| is_meant(other) && (lane.current.is_some() || lane.waiting > 0))
     }
 
     /// Stops the turn of that one message, if it runs.

@@ -157,8 +157,9 @@ impl Scene {
     }
 
     async fn state(&self, world: &World, number: i64) -> String {
-        let row = world.store.inbox().get(number).await.unwrap().expect("the event is stored");
-        format!("{:?}", row.state).to_lowercase()
+        let row = world.store.inbox().get(number).await.unwrap();
+        // Of what is refused when it comes nothing is kept but that it came.
+        row.map_or("refused".to_owned(), |row| format!("{:?}", row.state).to_lowercase())
     }
 }
 

@@ -1,5 +1,7 @@
 //! How an event goes from one state to the next, each step in one transaction.
 
+use openpact_model::chat::Message;
+
 use super::*;
 
 /// A turn that begins.
@@ -189,13 +191,19 @@ fn edit(open: &mut Transaction<'_>, number: i64) -> Result<Edit, Error> {
             && row.event.author.id == edit.event.author.id
     };
     if let Some(waiting) = waiting.filter(is_its) {
+        if says_the_same(&waiting.event, &edit.event) {
+            end(open, number, State::Answered)?;
+            return Ok(Edit::Ignored);
+        }
         let body = to_json(&Event { happening: as_message(edit.event.happening), ..waiting.event })?;
         let sql = "UPDATE inbox SET body = ?2, edits = edits + 1 WHERE number = ?1";
         open.connection.prepare_cached(sql)?.execute(params![waiting.number, body])?;
         end(open, number, State::Answered)?;
         return Ok(Edit::Replaced);
     }
-    let Some(target) = target.filter(is_its) else {
+    // Platforms report more than what people change: a preview of a link, a reaction, the place of somebody who walks.
+    let target = target.filter(is_its).filter(|target| !says_the_same(&target.event, &edit.event));
+    let Some(target) = target else {
         end(open, number, State::Answered)?;
         return Ok(Edit::Ignored);
     };
@@ -216,6 +224,20 @@ fn waiting(connection: &Connection, edit: &Row) -> Result<Option<Row>, Error> {
     );
     let values = params![instance, channel, thread, event::message(&edit.event)];
     Ok(connection.prepare_cached(&sql)?.query_row(values, row).optional()?)
+}
+
+/// Whether an edit leaves what the assistant is told as it was.
+fn says_the_same(before: &Event, edit: &Event) -> bool {
+    let (Some(before), Some(edit)) = (said(before), said(edit)) else { return false };
+    (&before.text, before.others, &before.attachments, &before.reply_to)
+        == (&edit.text, edit.others, &edit.attachments, &edit.reply_to)
+}
+
+fn said(event: &Event) -> Option<&Message> {
+    match &event.happening {
+        Happening::Message(message) | Happening::Edit(message) => Some(message),
+        _ => None,
+    }
 }
 
 /// An edit of what nobody has read yet is the message.

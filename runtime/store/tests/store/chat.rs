@@ -242,16 +242,19 @@ async fn edits_change_what_waits_and_follow_what_was_the_newest() {
     };
     let number = insert(&store, event("1", 0, None, "old")).await;
     assert_eq!(edit(1, "forged", "other").await.1, Edit::Ignored);
+    assert_eq!(edit(9, "old", "u").await.1, Edit::Ignored, "it changes nothing");
     assert_eq!(edit(2, "new", "u").await.1, Edit::Replaced);
     let row = inbox.get(number).await.unwrap().unwrap();
     assert!(matches!(&row.event.happening, Happening::Message(message) if message.text == "new"));
     assert_eq!((row.event.revision, row.edits), (0, 1), "it keeps its own identity");
     assert!(inbox.begin(&begin(number, 1, &session)).await.unwrap());
+    assert_eq!(edit(10, "new", "u").await.1, Edit::Ignored, "a preview was added, and no turn is stopped");
     let (third, done) = edit(3, "newer", "u").await;
     assert_eq!(done, Edit::Turn { running: Some(number) });
     assert_eq!(inbox.get(number).await.unwrap().unwrap().state, State::Answered);
     assert_eq!(inbox.next(&channel(None)).await.unwrap().unwrap().number, third);
     inbox.finish(finish(third, Vec::new())).await.unwrap();
+    assert_eq!(edit(11, "newer", "u").await.1, Edit::Ignored);
     assert_eq!(edit(4, "newest", "u").await.1, Edit::Turn { running: None });
 }
 
@@ -287,14 +290,18 @@ async fn a_channel_keeps_its_mode_and_counts_programs() {
     let store = place.open();
     let channels = store.chat_channels();
     let (here, there) = (channel(None), channel(Some("t")));
-    assert_eq!(channels.count_bot(&here).await.unwrap(), 1);
-    assert_eq!(channels.count_bot(&here).await.unwrap(), 2);
+    let count = async |quiet| channels.count_bot(&here, Duration::from_secs(quiet)).await.unwrap();
+    assert_eq!([count(10).await, count(10).await], [1, 2]);
+    place.clock.advance(10 * SECOND);
+    assert_eq!(count(10).await, 3, "so long, and no longer, is one conversation");
+    place.clock.advance(10 * SECOND + 1000);
+    assert_eq!([count(10).await, count(10).await], [1, 2]);
     channels.set_mode(&here, Detail::Full).await.unwrap();
     channels.forget_bots(&here).await.unwrap();
     let row = channels.get(&here).await.unwrap();
     assert_eq!((row.mode, row.bots), (Some(Detail::Full), 0));
     assert_eq!(channels.get(&there).await.unwrap(), openpact_store::chat_channel::Row::default());
-    channels.count_bot(&there).await.unwrap();
+    channels.count_bot(&there, Duration::MAX).await.unwrap();
     channels.forget_bots(&there).await.unwrap();
     let rows: i64 = place.raw().query_row("SELECT count(*) FROM chat_channel", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 1, "a channel about which nothing is known takes no room");

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use openpact_model::chat::Visibility;
 
-use super::platform::{by, edit};
+use super::platform::{by, edit, used};
 use super::*;
 
 async fn scene(world: &World, queue: usize, rate: Rate) -> Scene {
@@ -51,6 +51,60 @@ async fn a_stranger_who_fills_their_own_channel_hears_nothing_of_it() {
     let texts = scene.platform.texts("s");
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains("I do not know you"), "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_stranger_writes_no_more_often_than_a_guest_and_nothing_of_it_is_kept() {
+    let world = World::new();
+    let scene = scene(&world, 100, Rate { burst: 2, per_minute: 1 }).await;
+    for id in 1..=4 {
+        scene.deliver(by("stranger", message("s", &id.to_string(), "hello"))).await;
+        scene.settled().await;
+    }
+    assert_eq!(scene.platform.texts("s").len(), 1);
+    let kept = async |number| world.store.inbox().get(number).await.unwrap().is_some();
+    assert_eq!([kept(1).await, kept(2).await, kept(3).await, kept(4).await], [true, true, false, false]);
+    // What they write to others takes nothing from those.
+    for id in 5..=8 {
+        scene.deliver(in_group(by("stranger", used("g", &id.to_string(), "help")))).await;
+    }
+    scene.deliver(in_group(by("member", message("g", "9", "hello")))).await;
+    assert_eq!(scene.platform.until("g", 1).await, ["you said hello"]);
+}
+
+#[tokio::test]
+async fn a_stop_costs_a_place_where_nothing_runs() {
+    let world = World::new();
+    let scene = scene(&world, 100, Rate { burst: 2, per_minute: 1 }).await;
+    for id in 1..=3 {
+        scene.say("a", &id.to_string(), "/stop").await;
+        scene.settled().await;
+    }
+    let texts = scene.platform.until("a", 3).await;
+    assert!(texts[..2].iter().all(|text| text.contains("Nothing is running")), "{texts:?}");
+    assert!(texts[2].contains("faster than I can answer"), "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_guest_stops_nothing_and_pays_for_it() {
+    let world = World::new();
+    let scene = scene(&world, 100, OFTEN).await;
+    let mut rules = stated(OFTEN);
+    rules.rates.guest = Rate { burst: 2, per_minute: 1 };
+    let guests = people::Unknown { role: Some(Role::Guest), ..people::Unknown::default() };
+    rules.defaults = [("fake".to_owned(), guests)].into();
+    scene.chat.people.reconfigure(rules).await.unwrap();
+    scene.deliver(in_group(message("g", "1", "hang"))).await;
+    scene.engine.until(1).await;
+    for id in 2..=5 {
+        scene.deliver(in_group(by("guest", message("g", &id.to_string(), "/stop")))).await;
+    }
+    let texts = scene.platform.until("g", 3).await;
+    assert_eq!(texts.iter().filter(|text| text.contains("may not use this command")).count(), 2, "{texts:?}");
+    assert_eq!(scene.engine.turns().len(), 1);
+    scene.deliver(in_group(message("g", "6", "/stop"))).await;
+    scene.settled().await;
+    assert_eq!(scene.state(&world, 1).await, "answered");
 }
 
 #[tokio::test]

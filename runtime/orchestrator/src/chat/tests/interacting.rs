@@ -148,6 +148,11 @@ async fn an_answer_that_fails_is_tried_again_or_becomes_a_message() {
     scene.deliver(used("a", "expired", "mode")).await;
     platform.until("a", 3).await;
     assert!(platform.answers("i2").is_empty() && platform.answers("i3").is_empty());
+    // Where others read, it does not become one.
+    lock(&platform.interaction_faults).push_back(wait(60_000));
+    scene.deliver(in_public(used("g", "i4", "mode"))).await;
+    let said = platform.until("g", 1).await;
+    assert!(said[0].contains("could not be shown") && !said[0].contains("The mode here"), "{said:?}");
 }
 
 #[tokio::test]

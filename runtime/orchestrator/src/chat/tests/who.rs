@@ -134,6 +134,16 @@ async fn programs_are_guests_and_answered_only_so_often() {
     scene.settled().await;
     assert_eq!(scene.platform.texts("a").len(), most as usize);
     assert_eq!(world.audit("message.refuse").await.len(), 1, "the loop is recorded once");
+    // After a long silence they are no loop, such as posts in a channel where nobody else writes.
+    world.clock.advance(config().bot_quiet);
+    scene.deliver(bot(50, "still")).await;
+    scene.settled().await;
+    assert_eq!(scene.platform.texts("a").len(), most as usize);
+    world.clock.advance(config().bot_quiet + Duration::from_millis(1));
+    scene.deliver(bot(51, "again")).await;
+    scene.settled().await;
+    assert_eq!(scene.platform.texts("a").len(), most as usize + 1);
+    let most = most + 1;
     // A person in between, and they may talk again; but no program commands.
     scene.say("a", "p", "enough").await;
     scene.settled().await;
