@@ -25,3 +25,5 @@ mod several;
 mod stage;
 #[path = "chat/stranger.rs"]
 mod stranger;
+#[path = "chat/thread.rs"]
+mod thread;

@@ -20,6 +20,9 @@ pub(crate) const OWNER: u32 = 1;
 /// The number of the room where whoever is there is a guest.
 pub(crate) const GUESTS: u32 = 9;
 
+/// The number of the room where answers are shown while they are written, with the calls of tools.
+pub(crate) const SHOWN: u32 = 7;
+
 /// The number of the room to which the configuration lets messages be sent.
 pub(crate) const OPEN: u32 = 8;
 
@@ -55,9 +58,10 @@ impl Several {
         let identities =
             each(|platform| format!("{}: [\"{}\"], ", platform.name(), platform.identity(OWNER)));
         let providers = self.platforms.iter().map(|platform| {
-            let (name, room) = (platform.name(), platform.room(GUESTS));
+            let (name, room, shown) = (platform.name(), platform.room(GUESTS), platform.room(SHOWN));
             let pace = "pace: { per_second: 1000, per_channel: 1ms }";
-            let channels = format!("channels: {{ \"{room}\": {{ default: guest }} }}");
+            let shown = format!("\"{shown}\": {{ detail: tools, stream: true }}");
+            let channels = format!("channels: {{ \"{room}\": {{ default: guest }}, {shown} }}");
             let send_to = format!("send_to: [\"channel:{}\"]", platform.room(OPEN));
             format!("    {name}: {{ {pace}, {channels}, {send_to}{provider} }}\n")
         });

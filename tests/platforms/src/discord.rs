@@ -119,6 +119,13 @@ impl Platform for Discord {
         id.to_string()
     }
 
+    fn thread(&self, room: &str, person: u32, name: &str) -> Option<String> {
+        let thread = self.channel(room).thread(&self.user(person), None, name);
+        let id = thread.id().to_string();
+        lock(&self.rooms).insert(id.clone(), thread);
+        Some(id)
+    }
+
     fn say(&self, room: &str, person: u32, text: &str) -> String {
         self.channel(room).say(&self.user(person), text).to_string()
     }

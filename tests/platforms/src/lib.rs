@@ -66,6 +66,13 @@ pub trait Platform: Send + Sync {
     /// A room with the assistant and others in it; the same number is the same room.
     fn room(&self, number: u32) -> String;
 
+    /// A new thread in a room, made by a person and used like a room; `None` where this platform's threads are used in
+    /// another way.
+    fn thread(&self, room: &str, person: u32, name: &str) -> Option<String> {
+        let _ = (room, person, name);
+        None
+    }
+
     /// A person says something; gives the message.
     fn say(&self, room: &str, person: u32, text: &str) -> String;
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use serenity::model::channel::{Message, MessageReferenceKind, MessageType};
 use serenity::model::user::User;
 
-use crate::api::Exchange;
+use crate::api::{Exchange, Failure};
 
 pub(crate) use interaction::{Interaction, Origin};
 pub(crate) use place::Places;
@@ -50,6 +50,12 @@ impl From<Unreadable> for Unread {
     }
 }
 
+impl From<Failure> for Unread {
+    fn from(failure: Failure) -> Self {
+        Self::Unavailable(failure.text())
+    }
+}
+
 /// An event, and what is to be acknowledged once it is delivered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Read {
@@ -71,7 +77,7 @@ impl Reader<'_> {
         match kind {
             "MESSAGE_CREATE" => Ok(self.message(data, false, places, api)?.map(Read::of)),
             "MESSAGE_UPDATE" => Ok(self.message(data, true, places, api)?.map(Read::of)),
-            "INTERACTION_CREATE" => Ok(self.interaction(data, places)?),
+            "INTERACTION_CREATE" => self.interaction(data, places, api),
             "THREAD_CREATE" => Ok(self.thread(data, places).map(Read::of)),
             _ => Ok(None),
         }
@@ -109,9 +115,9 @@ impl Reader<'_> {
         let occasion = if is_direct { Some(Occasion::Direct) } else { self.occasion(&message, places, api)? };
         let Some(occasion) = occasion else { return Ok(None) };
         let Some(inbound) = self.inbound(&message, data, occasion, places.roles()) else { return Ok(None) };
+        let Some(channel) = channel(&message, is_direct, places, api)? else { return Ok(None) };
         let revision = if is_edit { edited(&message) } else { 0 };
         let happening = if is_edit { Happening::Edit(inbound) } else { Happening::Message(inbound) };
-        let channel = channel(&message, is_direct, places, api);
         Ok(Some(InboundEvent {
             account: self.me.to_string(),
             id: message.id.to_string(),
@@ -160,9 +166,8 @@ impl Reader<'_> {
         if self.respond_all.is_empty() || self.respond_all.contains(&channel) {
             return Ok(self.respond_all.contains(&channel).then_some(Occasion::EveryMessage));
         }
-        // Whether it is answered depends on it: what cannot be found out now is not passed over.
-        let place = places.find(channel, api).map_err(|failure| Unread::Unavailable(failure.text()))?;
-        let is_open = place.thread_of().is_some_and(|parent| self.respond_all.contains(&parent));
+        let parent = places.find(channel, time(message.id.get()), api)?.and_then(|place| place.thread_of());
+        let is_open = parent.is_some_and(|parent| self.respond_all.contains(&parent));
         Ok(is_open.then_some(Occasion::EveryMessage))
     }
 
@@ -253,15 +258,26 @@ impl Read {
     }
 }
 
-fn channel(message: &Message, is_direct: bool, places: &mut Places, api: &impl Exchange) -> Channel {
-    let id = message.channel_id.get();
+/// Where it was said. Whether somebody may speak there, and what is shown, depends on the channel that a thread belongs
+/// to: what cannot be found out now is not passed over, and what nobody says is.
+fn channel(
+    message: &Message,
+    is_direct: bool,
+    places: &mut Places,
+    api: &impl Exchange,
+) -> Result<Option<Channel>, Unread> {
+    let (id, now) = (message.channel_id.get(), time(message.id.get()));
     if is_direct {
         let name = message.author.global_name.clone().unwrap_or_else(|| message.author.name.clone());
-        return place::direct(id, name);
+        return Ok(Some(place::direct(id, name)));
     }
-    let place = places.of(id, api);
-    let parent = place.thread_of().map(|parent| places.of(parent, api));
-    place.channel(id, parent.as_ref())
+    let Some(place) = places.find(id, now, api)? else { return Ok(None) };
+    let parent = match place.thread_of() {
+        // It tells who reads along, and is for everybody where that is not known.
+        Some(parent) => places.find(parent, now, api).ok().flatten(),
+        None => None,
+    };
+    Ok(Some(place.channel(id, parent.as_ref())))
 }
 
 /// The files of a message, and of what is forwarded with it.

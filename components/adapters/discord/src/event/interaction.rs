@@ -9,7 +9,9 @@ use serenity::model::application::{
 };
 use serenity::model::user::User;
 
-use super::{Places, Read, Reader, Unreadable, place, raw, time};
+use super::place::Place;
+use super::{Places, Read, Reader, Unread, place, raw, time};
+use crate::api::Exchange;
 use crate::command;
 
 /// What an answer to an interaction needs. Its token is good for fifteen minutes and for this interaction alone.
@@ -36,7 +38,12 @@ pub(crate) enum Origin {
 }
 
 impl Reader<'_> {
-    pub(super) fn interaction(&self, data: &Value, places: &Places) -> Result<Option<Read>, Unreadable> {
+    pub(super) fn interaction(
+        &self,
+        data: &Value,
+        places: &mut Places,
+        api: &impl Exchange,
+    ) -> Result<Option<Read>, Unread> {
         let received = raw::interaction(data)?;
         let interaction = |origin: Origin| Interaction {
             id: received.id().to_string(),
@@ -72,12 +79,18 @@ impl Reader<'_> {
             return Ok(None);
         }
         let id = received.id().get();
+        let channel = if data.get("guild_id").is_some_and(|server| !server.is_null()) {
+            in_server(place.get(), time(id), data, places, api)?
+        } else {
+            Some(outside(place.get(), context, user))
+        };
+        let Some(channel) = channel else { return Ok(None) };
         let event = InboundEvent {
             account: self.me.to_string(),
             id: format!("interaction:{id}"),
             revision: 0,
             time: time(id),
-            channel: channel(place.get(), context, user, data, places),
+            channel,
             sender: self.sender(user, data.pointer("/member/nick"), false),
             happening,
         };
@@ -85,20 +98,26 @@ impl Reader<'_> {
     }
 }
 
-/// Where it was used. Between people, and where several are, the assistant takes no part: what is said there is for a
-/// group.
-fn channel(
+/// The channel of a server in which it was used. Discord says along what that is, and of what it is a thread; it is asked
+/// only where it does not.
+fn in_server(
     id: u64,
-    context: Option<InteractionContext>,
-    user: &User,
+    now: u64,
     data: &Value,
-    places: &Places,
-) -> Channel {
-    if data.get("guild_id").is_some_and(|server| !server.is_null()) {
-        let place = places.or(id, data.get("channel").unwrap_or(&Value::Null));
-        let parent = place.thread_of().and_then(|parent| places.known(parent));
-        return place.channel(id, parent);
-    }
+    places: &mut Places,
+    api: &impl Exchange,
+) -> Result<Option<Channel>, Unread> {
+    let place = match data.get("channel").and_then(|channel| places.told(id, channel)) {
+        Some(place) => Some(place),
+        None => places.find(id, now, api)?,
+    };
+    let parent = place.as_ref().and_then(Place::thread_of).and_then(|parent| places.known(parent));
+    Ok(place.map(|place| place.channel(id, parent)))
+}
+
+/// Outside a server. Between people, and where several are, the assistant takes no part: what is said there is for a
+/// group.
+fn outside(id: u64, context: Option<InteractionContext>, user: &User) -> Channel {
     match context {
         Some(InteractionContext::BotDm) => {
             place::direct(id, user.global_name.clone().unwrap_or_else(|| user.name.clone()))

@@ -15,14 +15,19 @@ use crate::api::{self, Call, Exchange, Failure, SHORTLY};
 /// How many channels are remembered; past that they are looked up anew.
 const REMEMBERED: usize = 20_000;
 
+/// How long a channel of which Discord tells nothing is not asked for again, in milliseconds; and how many such channels
+/// are remembered.
+const REFUSED_FOR: u64 = 60_000;
+const REFUSED: usize = 1_000;
+
 /// Where the roles stand that servers have made for the bot, and the most of them: one for each server.
 const ROLES: &str = "roles";
 const MOST_ROLES: usize = 1_000;
 
 /// A channel of a server, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    kind: Option<ChannelType>,
+    kind: ChannelType,
     name: Option<String>,
     parent: Option<u64>,
     /// Whether everybody in the server is kept out, so that people see it by invitation.
@@ -34,6 +39,8 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     channels: BTreeMap<u64, Place>,
+    /// Those of which Discord told nothing, and when it was asked, in milliseconds since 1970.
+    refused: BTreeMap<u64, u64>,
     /// The roles that servers have made for this bot, and for nobody else.
     roles: BTreeSet<u64>,
 }
@@ -62,13 +69,13 @@ impl Places {
                 let server = data.get("id").and_then(number);
                 for key in ["channels", "threads"] {
                     let channels = data.get(key).and_then(Value::as_array).into_iter().flatten();
-                    channels.for_each(|channel| self.remember(channel, server));
+                    channels.for_each(|channel| drop(self.remember(channel, server)));
                 }
                 self.learn_roles(data, me);
             }
             "THREAD_LIST_SYNC" => {
                 let threads = data.get("threads").and_then(Value::as_array).into_iter().flatten();
-                threads.for_each(|thread| self.remember(thread, server));
+                threads.for_each(|thread| drop(self.remember(thread, server)));
             }
             "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE" => {
                 self.remember(data, server);
@@ -101,57 +108,75 @@ impl Places {
         self.channels.get(&id)
     }
 
-    /// What there is to know of a channel. Nothing, where Discord does not say: then anybody may read it.
-    pub(super) fn of(&mut self, id: u64, api: &impl Exchange) -> Place {
-        self.find(id, api).unwrap_or_default()
-    }
-
-    /// The same; an error where Discord may say it later.
-    pub(super) fn find(&mut self, id: u64, api: &impl Exchange) -> Result<Place, Failure> {
+    /// What there is to know of a channel at this time, in milliseconds since 1970. `None` where Discord does not say and
+    /// will not; an error where it may say it later.
+    pub(super) fn find(&mut self, id: u64, now: u64, api: &impl Exchange) -> Result<Option<Place>, Failure> {
         if let Some(place) = self.known(id) {
-            return Ok(place.clone());
+            return Ok(Some(place.clone()));
+        }
+        // Whoever is refused is not told more by asking at every message.
+        if self.refused.get(&id).is_some_and(|asked| now.saturating_sub(*asked) < REFUSED_FOR) {
+            return Ok(None);
         }
         let call = Call::new(Method::GET, &["channels", &id.to_string()]).within(SHORTLY);
-        match api::call(api, &call) {
+        let place = match api::call(api, &call) {
             Ok(reply) => {
                 let server = reply.value.get("guild_id").and_then(number);
-                self.remember(&reply.value, server);
+                self.remember(&reply.value, server)
             }
+            Err(failure) if !failure.is_final() => return Err(failure),
             Err(failure) => {
-                log::debug(&format!("a channel cannot be looked up: {}", failure.text()));
-                if !failure.is_final() {
-                    return Err(failure);
-                }
-                // Whoever is refused is not told more by asking at every message.
-                self.channels.insert(id, Place::default());
+                // Whether it is a thread, and of which channel, decides on who may speak there.
+                let why = failure.text();
+                log::warn(&format!(
+                    "the channel {id} cannot be looked up; what is said in it is passed over: {why}"
+                ));
+                None
             }
+        };
+        if place.is_none() {
+            if self.refused.len() >= REFUSED {
+                self.refused.clear();
+            }
+            self.refused.insert(id, now);
         }
-        Ok(self.channels.get(&id).cloned().unwrap_or_default())
+        Ok(place)
     }
 
-    /// Takes what stands in an interaction, where the channel is not known better.
-    pub(super) fn or(&self, id: u64, data: &Value) -> Place {
-        self.known(id).cloned().unwrap_or_else(|| Place::read(data, None))
+    /// How many channels are remembered: those that are known, and those of which Discord told nothing.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.channels.len(), self.refused.len())
     }
 
-    fn remember(&mut self, channel: &Value, server: Option<u64>) {
-        let Some(id) = channel.get("id").and_then(number) else { return };
+    /// What an interaction says of its channel, where the channel is not known better.
+    pub(super) fn told(&self, id: u64, data: &Value) -> Option<Place> {
+        self.known(id).cloned().or_else(|| Place::read(data, None))
+    }
+
+    fn remember(&mut self, channel: &Value, server: Option<u64>) -> Option<Place> {
+        let id = channel.get("id").and_then(number)?;
+        let place = Place::read(channel, server)?;
         if self.channels.len() >= REMEMBERED {
             self.channels.clear();
         }
-        self.channels.insert(id, Place::read(channel, server));
+        self.refused.remove(&id);
+        self.channels.insert(id, place.clone());
+        Some(place)
     }
 }
 
 impl Place {
-    fn read(channel: &Value, server: Option<u64>) -> Self {
-        let kind = channel.get("type").and_then(Value::as_u64).and_then(|kind| u8::try_from(kind).ok());
-        Self {
-            kind: kind.map(ChannelType::from),
+    /// `None` where it does not say what it is, or is a thread of nothing.
+    fn read(channel: &Value, server: Option<u64>) -> Option<Self> {
+        let kind = channel.get("type").and_then(Value::as_u64).and_then(|kind| u8::try_from(kind).ok())?;
+        let place = Self {
+            kind: ChannelType::from(kind),
             name: channel.get("name").and_then(Value::as_str).map(str::to_owned),
             parent: channel.get("parent_id").and_then(number),
             is_closed: is_closed(channel, server),
-        }
+        };
+        Some(place).filter(|place| !place.is_thread() || place.parent.is_some())
     }
 
     /// The channel that it is a thread of.
@@ -161,22 +186,27 @@ impl Place {
 
     fn is_thread(&self) -> bool {
         let kinds = [ChannelType::NewsThread, ChannelType::PublicThread, ChannelType::PrivateThread];
-        self.kind.is_some_and(|kind| kinds.contains(&kind))
+        kinds.contains(&self.kind)
     }
 
     /// Whether its messages are in threads alone.
     pub(super) fn is_forum(&self) -> bool {
         // The second is a forum of pictures, "media", which has no name here yet.
-        matches!(self.kind, Some(ChannelType::Forum | ChannelType::Unknown(16)))
+        matches!(self.kind, ChannelType::Forum | ChannelType::Unknown(16))
     }
 
-    /// As the host sees it. A thread is a channel of its own.
+    /// As the host sees it: a thread, which is a channel to Discord, is one in the channel that it belongs to.
     pub(super) fn channel(&self, id: u64, parent: Option<&Self>) -> Channel {
-        let is_private = self.kind == Some(ChannelType::PrivateThread)
-            || if self.is_thread() { parent.is_some_and(|parent| parent.is_closed) } else { self.is_closed };
+        let thread_of = self.thread_of();
+        let is_private = self.kind == ChannelType::PrivateThread
+            || if thread_of.is_some() {
+                parent.is_some_and(|parent| parent.is_closed)
+            } else {
+                self.is_closed
+            };
         Channel {
-            id: id.to_string(),
-            thread: None,
+            id: thread_of.unwrap_or(id).to_string(),
+            thread: thread_of.map(|_| id.to_string()),
             name: self.name.clone(),
             audience: if is_private { Audience::Group } else { Audience::Public },
         }

@@ -1,6 +1,8 @@
 //! Events written from Discord's description.
 #![expect(clippy::needless_pass_by_value, reason = "values are written where they are passed")]
 
+mod thread;
+
 use openpact_sdk::adapter::{Audience, ButtonPress, CommandOption, CommandSpec};
 use serde_json::json;
 
@@ -75,10 +77,19 @@ fn places() -> Places {
 }
 
 fn read_with(kind: &str, data: Value, answers: Vec<Result<Answer, Failure>>) -> Result<Option<Read>, Unread> {
+    read_in(&mut places(), kind, data, answers)
+}
+
+fn read_in(
+    places: &mut Places,
+    kind: &str,
+    data: Value,
+    answers: Vec<Result<Answer, Failure>>,
+) -> Result<Option<Read>, Unread> {
     // That the bot is listed itself changes nothing.
     let (respond_all, bots) = ([20].into(), [99, 500, 42].into());
     let reader = Reader { me: 42, respond_all: &respond_all, bots: &bots };
-    reader.read(kind, &data, &mut places(), &Script::new(answers))
+    reader.read(kind, &data, places, &Script::new(answers))
 }
 
 fn read(kind: &str, data: Value) -> Option<Read> {
@@ -179,16 +190,16 @@ fn who_can_read_a_channel_is_told() {
         let data = in_server(json!({ "channel_id": id, "content": "<@42>" }));
         read("MESSAGE_CREATE", data).expect("an event").event.channel
     };
-    for (id, name, audience) in [
-        ("9", "general", Audience::Public),
-        ("10", "staff", Audience::Group),
-        ("21", "a thread", Audience::Public),
-        ("22", "a private thread", Audience::Group),
-        ("23", "a staff thread", Audience::Group),
+    for (id, place, name, audience) in [
+        ("9", ("9", None), "general", Audience::Public),
+        ("10", ("10", None), "staff", Audience::Group),
+        ("21", ("20", Some("21")), "a thread", Audience::Public),
+        ("22", ("9", Some("22")), "a private thread", Audience::Group),
+        ("23", ("10", Some("23")), "a staff thread", Audience::Group),
     ] {
         let channel = channel(id);
         assert_eq!((channel.name.as_deref(), channel.audience), (Some(name), audience), "{id}");
-        assert_eq!((channel.id.as_str(), channel.thread), (id, None), "a thread is a channel of its own");
+        assert_eq!((channel.id.as_str(), channel.thread.as_deref()), place, "a thread is one in its channel");
     }
 }
 
@@ -198,12 +209,8 @@ fn a_channel_that_is_not_known_is_looked_up() {
     let thread = ok(&json!({ "id": "31", "type": 11, "name": "new", "parent_id": "20", "guild_id": SERVER }));
     let event = read_with("MESSAGE_CREATE", data(), vec![thread]).expect("readable").expect("an event").event;
     assert_eq!(event.channel.name.as_deref(), Some("new"));
+    assert_eq!((event.channel.id.as_str(), event.channel.thread.as_deref()), ("20", Some("31")));
     assert!(read_with("MESSAGE_CREATE", data(), vec![refused(403, 50_001)]).expect("readable").is_none());
-    // What nobody knows of is for everybody.
-    let mention = in_server(json!({ "channel_id": "31", "content": "<@42>" }));
-    let event = read_with("MESSAGE_CREATE", mention, vec![refused(403, 50_001)]).expect("readable");
-    let channel = event.expect("an event").event.channel;
-    assert_eq!((channel.name, channel.audience), (None, Audience::Public));
 }
 
 #[test]
@@ -421,7 +428,9 @@ fn a_new_thread_is_an_event() {
         reader.read("THREAD_CREATE", &data, &mut places, &Script::new([])).expect("readable")
     };
     let event = thread(json!({})).expect("an event").event;
-    assert_eq!(event.channel.name.as_deref(), Some("plans"));
+    let channel = &event.channel;
+    assert_eq!(channel.name.as_deref(), Some("plans"));
+    assert_eq!((channel.id.as_str(), channel.thread.as_deref()), ("9", Some(ID.to_string().as_str())));
     assert_eq!(event.happening, Happening::Thread(ThreadStart { parent: "9".into(), message: None }));
     let post = thread(json!({ "parent_id": "11" })).expect("an event").event;
     assert!(matches!(post.happening, Happening::Thread(start) if start.message == Some(ID.to_string())));

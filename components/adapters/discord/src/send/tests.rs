@@ -137,6 +137,24 @@ fn typing_is_shown_in_the_channel() {
 }
 
 #[test]
+fn what_goes_to_a_thread_goes_there() {
+    let target = Target { thread: Some("21".into()), ..target("9", Some("4")) };
+    let api = Script::new([ok(&json!({ "id": "5" })), ok(&json!({ "id": "5" })), done(), done()]);
+    let sent = send(&api, &target, text(), "key").expect("sent");
+    assert_eq!(sent.moved_to, None);
+    edit(&api, &target, "5", text()).expect("changed");
+    delete(&api, &target, "5").expect("taken back");
+    typing(&api, &target).expect("shown");
+    let expected =
+        ["POST channels/21/messages", "PATCH channels/21/messages/5", "DELETE channels/21/messages/5"];
+    assert_eq!(api.lines(), [&expected[..], &["POST channels/21/typing"]].concat());
+    for thread in ["general", "", "0", "21/messages"] {
+        let target = Target { thread: Some(thread.into()), ..target.clone() };
+        assert!(matches!(send(&Script::new([]), &target, text(), "key"), Err(SendError::Refused(_))));
+    }
+}
+
+#[test]
 fn an_answer_that_names_no_message_is_not_known() {
     let sent = send(&Script::new([ok(&json!({}))]), &target("9", None), text(), "key");
     assert!(matches!(sent, Err(SendError::Unknown(_))));
