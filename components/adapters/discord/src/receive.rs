@@ -263,7 +263,7 @@ impl<E: Exchange, W: World> Receiver<E, W> {
             Act::Dispatch(dispatch) => {
                 let is_delivered = self.take(machine, &dispatch)?;
                 machine.took(dispatch.sequence);
-                self.missed.learn(&dispatch.kind, &dispatch.data);
+                self.missed.learn(&dispatch.kind, &dispatch.data, self.world.time());
                 // What is not delivered may come again without harm.
                 if is_delivered {
                     self.keep(machine);

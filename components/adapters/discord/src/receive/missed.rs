@@ -5,8 +5,11 @@
 //! for, page by page, beside what comes meanwhile. Until all of them are delivered nothing that is kept changes, and the
 //! session is not kept either: a program that dies before starts from the same place. Whatever is delivered twice has the
 //! same identity, and the host drops it.
+//!
+//! A server that has an outage tells its channels when that is over, whenever that is. Nothing else waits for it: where
+//! its messages are to be asked for is kept beside the rest, and it is caught up when it comes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use openpact_sdk::adapter::{Audience, InboundEvent};
@@ -21,6 +24,9 @@ use crate::event::{EPOCH, number};
 const NEWEST: &str = "newest";
 const DIRECT: &str = "direct";
 
+/// The servers with an outage, and the message of each behind which it is to be asked.
+const LATE: &str = "late";
+
 /// How often it was begun to ask for what was missed, without an end in order.
 const BEGUN: &str = "begun";
 
@@ -31,6 +37,8 @@ const DIRECTS: usize = 200;
 /// How many channels of a server are asked, those with the newest messages, and how many of all servers.
 const CHANNELS: usize = 100;
 const ALL_CHANNELS: usize = 500;
+/// How many servers with an outage are kept.
+const LATES: usize = 200;
 /// The kinds of channels whose messages are in threads alone: forums, and those of pictures.
 const FORUMS: [u64; 2] = [15, 16];
 /// How many pages of one channel are asked for, and the messages of a page (Message Resource, "Get Channel Messages").
@@ -65,6 +73,9 @@ pub(super) struct Missed {
     newest: u64,
     kept: u64,
     direct: Vec<u64>,
+    /// The servers with an outage, with the message behind which each begins; and what is kept of that.
+    late: BTreeMap<u64, u64>,
+    kept_late: BTreeMap<u64, u64>,
     begun: u32,
     /// Whether it is being asked for.
     is_open: bool,
@@ -92,7 +103,9 @@ impl Missed {
         let newest: u64 = count(NEWEST).unwrap_or(0);
         let begun = count(BEGUN).and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
         let direct = read(DIRECT).and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
-        Self { newest, kept: newest, direct, begun, ..Self::default() }
+        let late: BTreeMap<u64, u64> =
+            read(LATE).and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+        Self { newest, kept: newest, direct, kept_late: late.clone(), late, begun, ..Self::default() }
     }
 
     /// Whether something is still asked for.
@@ -104,8 +117,8 @@ impl Missed {
     pub(super) fn begin(&mut self, servers: BTreeSet<u64>, now: Duration, time: u64) {
         // Before the first message nothing can have been missed.
         self.is_open = self.kept > 0 && self.start();
-        let oldest = time.saturating_sub(EPOCH + OLDEST) << 22;
-        self.after = self.kept.saturating_sub(OVERLAP << 22).max(oldest);
+        self.after = before(self.kept).max(oldest(time));
+        self.late.retain(|server, _| self.is_open && servers.contains(server));
         (self.awaited, self.asked) = (servers, 0);
         (self.until, self.due) = (now + PATIENCE, now);
         let direct = self.direct.iter().rev().filter(|_| self.is_open);
@@ -133,28 +146,52 @@ impl Missed {
         self.keep();
     }
 
-    /// Takes from an event which messages there are.
-    pub(super) fn learn(&mut self, kind: &str, data: &Value) {
+    /// Takes from an event at this time, in milliseconds since 1970, which messages there are.
+    pub(super) fn learn(&mut self, kind: &str, data: &Value, time: u64) {
         match kind {
             "MESSAGE_CREATE" => {
                 let id = data.get("id").and_then(number).unwrap_or(0);
                 self.newest = self.newest.max(id);
             }
-            "GUILD_CREATE" => self.server(data),
-            // It has an outage, or the bot is not in it any more.
-            "GUILD_DELETE" => {
-                data.get("id").and_then(number).map(|id| self.awaited.remove(&id));
-            }
+            // It may come to say that there is an outage.
+            "GUILD_CREATE" if !is_unavailable(data) => self.server(data, time),
+            "GUILD_CREATE" | "GUILD_DELETE" => self.gone(data),
             _ => {}
         }
     }
 
-    fn server(&mut self, data: &Value) {
+    /// A server has an outage, or the bot is not in it any more.
+    fn gone(&mut self, data: &Value) {
         let Some(server) = data.get("id").and_then(number) else { return };
-        // One that the bot has come into just now has said nothing to it.
-        if !self.awaited.remove(&server) {
+        let is_awaited = self.awaited.remove(&server);
+        if is_unavailable(data) {
+            let after = if is_awaited && self.is_open { self.after } else { before(self.newest) };
+            self.put_off(server, after);
+        } else {
+            self.late.remove(&server);
+        }
+    }
+
+    /// The server tells its channels when its outage is over.
+    fn put_off(&mut self, server: u64, after: u64) {
+        // Before the first message nothing can have been missed.
+        if self.newest == 0 || (self.late.len() >= LATES && !self.late.contains_key(&server)) {
             return;
         }
+        self.late.entry(server).or_insert(after);
+    }
+
+    fn server(&mut self, data: &Value, time: u64) {
+        let Some(server) = data.get("id").and_then(number) else { return };
+        // One that the bot has come into just now has said nothing to it.
+        let late = self.late.remove(&server);
+        if !self.awaited.remove(&server) && late.is_none() {
+            return;
+        }
+        if late.is_some() && !self.is_open {
+            (self.is_open, self.asked) = (self.start(), 0);
+        }
+        let after = late.unwrap_or(self.after).max(oldest(time));
         let channels = ["channels", "threads"].into_iter().filter_map(|key| data.get(key)?.as_array());
         let is_read = |channel: &&Value| {
             !channel.get("type").and_then(Value::as_u64).is_some_and(|kind| FORUMS.contains(&kind))
@@ -168,10 +205,9 @@ impl Missed {
         if self.is_open {
             let room = ALL_CHANNELS.saturating_sub(self.asked).min(CHANNELS);
             let newer: Vec<_> =
-                lasts.into_iter().rev().filter(|(last, _)| *last > self.after).take(room).collect();
+                lasts.into_iter().rev().filter(|(last, _)| *last > after).take(room).collect();
             self.asked += newer.len();
-            self.gaps
-                .extend(newer.into_iter().map(|(_, channel)| Gap::new(channel, Some(server), self.after)));
+            self.gaps.extend(newer.into_iter().map(|(_, channel)| Gap::new(channel, Some(server), after)));
         }
     }
 
@@ -191,9 +227,17 @@ impl Missed {
         store(DIRECT, &json!(self.direct).to_string());
     }
 
-    /// Keeps the newest message, unless older ones are still to come.
+    /// Keeps the newest message, unless older ones are still to come; and before it the servers of which this does not
+    /// hold.
     pub(super) fn keep(&mut self) {
-        if !self.is_open && self.newest > self.kept {
+        if self.is_open {
+            return;
+        }
+        if self.late != self.kept_late {
+            self.kept_late.clone_from(&self.late);
+            store(LATE, &json!(self.late).to_string());
+        }
+        if self.newest > self.kept {
             self.kept = self.newest;
             store(NEWEST, &self.newest.to_string());
         }
@@ -209,6 +253,9 @@ impl Missed {
         let is_complete = self.gaps.is_empty() && (self.awaited.is_empty() || now >= self.until);
         if !self.is_open || !is_complete {
             return false;
+        }
+        for server in std::mem::take(&mut self.awaited) {
+            self.put_off(server, self.after);
         }
         self.is_open = false;
         self.put_back();
@@ -297,6 +344,21 @@ impl Gap {
         }
         messages
     }
+}
+
+/// Whether a server has an outage.
+fn is_unavailable(server: &Value) -> bool {
+    server.get("unavailable").and_then(Value::as_bool) == Some(true)
+}
+
+/// The message behind which it is begun where this one was the newest.
+fn before(newest: u64) -> u64 {
+    newest.saturating_sub(OVERLAP << 22)
+}
+
+/// What would be the oldest message that is still answered at this time, in milliseconds since 1970.
+fn oldest(time: u64) -> u64 {
+    time.saturating_sub(EPOCH + OLDEST) << 22
 }
 
 fn store(key: &str, value: &str) {

@@ -1,5 +1,7 @@
 //! What was said while no session was there.
 
+mod outage;
+
 use super::*;
 
 /// An id of so many milliseconds after Discord's first.
