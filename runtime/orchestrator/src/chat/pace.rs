@@ -37,6 +37,9 @@ struct State {
     channels: HashMap<String, Instant>,
     /// The channel that the platform slows down for the longest, and until when.
     limited: Option<(String, Instant)>,
+    /// Until when no sign of typing is shown in a channel, and anywhere.
+    silent: HashMap<String, Instant>,
+    all_silent: Option<Instant>,
 }
 
 impl Pacer {
@@ -110,7 +113,7 @@ impl Pacer {
 
     /// Takes a moment for a call that nothing depends on, if there is one right now. It is none of the channel's
     /// messages, so that no message of it waits longer.
-    pub(super) fn spare(&self, channel: &str, now: Instant) -> bool {
+    fn spare(&self, channel: &str, now: Instant) -> bool {
         let mut state = lock(&self.state);
         let is_limited =
             state.limited.as_ref().is_some_and(|(limited, until)| limited == channel && *until > now);
@@ -122,6 +125,32 @@ impl Pacer {
             state.next = Some(now + self.spacing);
         }
         true
+    }
+
+    /// The platform refused a sign of typing because there are too many. Nobody waits for one, and none is shown for that
+    /// long; messages do not wait for it, however many it says there are.
+    pub(super) fn typing_limited(&self, channel: &str, now: Instant, time: Duration, global: bool) {
+        let until = now + time.min(LONGEST_WAIT);
+        let mut state = lock(&self.state);
+        if global {
+            state.all_silent = state.all_silent.max(Some(until));
+            return;
+        }
+        if state.silent.len() >= MANY {
+            state.silent.retain(|_, until| *until > now);
+        }
+        let silent = state.silent.entry(channel.to_owned()).or_insert(until);
+        *silent = (*silent).max(until);
+    }
+
+    /// Takes a moment for a sign of typing, if there is one right now and nobody waits for another.
+    pub(super) fn may_type(&self, channel: &str, now: Instant) -> bool {
+        let is_silent = {
+            let state = lock(&self.state);
+            let silent = [state.all_silent, state.silent.get(channel).copied()];
+            silent.into_iter().flatten().any(|until| until > now)
+        };
+        !is_silent && self.try_spare(channel, now)
     }
 
     /// Takes a moment for a message that nobody waits for, if there is one right now and nobody waits for another.
@@ -269,6 +298,40 @@ mod tests {
         assert!(pacer.spare("b", now + 1299 * MS));
         pacer.limited("a", now + 2000 * MS, 1000 * MS, true);
         assert!(!pacer.spare("b", now + 2999 * MS));
+    }
+
+    #[test]
+    fn signs_of_typing_that_are_refused_keep_no_message_waiting() {
+        let (pacer, now) = (pacer(0, Some(10), Pace::default()), Instant::now());
+        assert!(pacer.may_type("a", now));
+        assert_eq!(pacer.take("a", now + 100 * MS), Ok(()));
+        pacer.typing_limited("a", now + 100 * MS, 1000 * MS, false);
+        for (at, channel, expected) in
+            [(200, "a", false), (300, "b", true), (1099, "a", false), (1200, "a", true)]
+        {
+            assert_eq!(pacer.may_type(channel, now + at * MS), expected, "{channel} at {at}");
+        }
+        pacer.typing_limited("a", now + 2000 * MS, 1000 * MS, true);
+        pacer.typing_limited("a", now + 2000 * MS, 10 * MS, true);
+        for (at, channel, expected) in [(2100, "a", false), (2999, "b", false), (3000, "b", true)] {
+            assert_eq!(pacer.may_type(channel, now + at * MS), expected, "{channel} at {at}");
+        }
+        pacer.typing_limited("a", now + 4000 * MS, Duration::from_hours(9), true);
+        assert_eq!(pacer.take("a", now + 4000 * MS), Ok(()), "a message is sent all the same");
+        assert!(pacer.try_spare("a", now + 4100 * MS), "and so is a change of one");
+        let gate = pacer.gate.try_lock().unwrap();
+        assert!(!pacer.may_type("a", now + 2 * LONGEST_WAIT), "whoever waits comes before it");
+        drop(gate);
+        assert!(pacer.may_type("a", now + 2 * LONGEST_WAIT));
+    }
+
+    #[test]
+    fn only_so_many_silent_channels_are_remembered() {
+        let (pacer, start) = (pacer(0, None, Pace::default()), Instant::now());
+        for number in 0..10_000_u32 {
+            pacer.typing_limited(&number.to_string(), start + number * MS, 10 * MS, false);
+        }
+        assert!(lock(&pacer.state).silent.len() <= MANY);
     }
 
     #[test]

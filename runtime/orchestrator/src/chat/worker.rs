@@ -267,13 +267,13 @@ impl Chat {
             // Nothing depends on it: where too many are under way already, or there is no moment to spare, this one
             // is left out.
             if let Ok(_slot) = attached.typing.try_acquire()
-                && attached.pacer.spare(&target.channel, Instant::now())
+                && attached.pacer.may_type(&target.channel, Instant::now())
                 && let Some(Err(error)) = attached.bounded(attached.adapter.typing(&target)).await
             {
                 tracing::debug!(%channel, %error, "typing was not shown");
                 if let SendError::RateLimited { retry_after, global } = error {
                     let wait = Duration::from_millis(retry_after);
-                    attached.pacer.limited(&target.channel, Instant::now(), wait, global);
+                    attached.pacer.typing_limited(&target.channel, Instant::now(), wait, global);
                 }
             }
             tokio::time::sleep(Duration::from_millis(interval.into()).max(TYPING_LEAST)).await;

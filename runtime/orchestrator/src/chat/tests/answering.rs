@@ -118,18 +118,25 @@ async fn what_the_configuration_shows_in_a_channel_holds_until_somebody_chooses(
 }
 
 #[tokio::test]
-async fn a_platform_that_refuses_signs_of_typing_is_given_time() {
-    let (world, platform) = (World::new(), Platform::new());
-    let scene = scene(&world, &platform).await;
-    let an_hour = SendError::RateLimited { retry_after: 3_600_000, global: true };
-    *lock(&platform.typing_fault) = Some(an_hour);
-    scene.say("a", "1", "gate").await;
-    let attached = scene.chat.attached("fake").unwrap();
-    while attached.pacer.spare("b", Instant::now()) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+async fn a_platform_that_refuses_signs_of_typing_gets_no_more_and_all_messages() {
+    for global in [true, false] {
+        let (world, platform) = (World::new(), Platform::new());
+        let scene = scene(&world, &platform).await;
+        let an_hour = SendError::RateLimited { retry_after: 3_600_000, global };
+        *lock(&platform.typing_fault) = Some(an_hour);
+        scene.say("a", "1", "gate").await;
+        let attached = scene.chat.attached("fake").unwrap();
+        while attached.pacer.may_type("a", Instant::now()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for place in ["a", "b"] {
+            assert!(attached.pacer.is_free(place, Instant::now()), "no message waits for it");
+        }
+        // In its own channel too, beside the turn that runs.
+        scene.say("a", "2", "/mode").await;
+        assert!(platform.until("a", 1).await[0].contains("is simple"));
+        assert_eq!(platform.typed.load(Ordering::SeqCst), 1, "it is not asked again");
     }
-    assert_eq!(platform.typed.load(Ordering::SeqCst), 1);
-    assert!(!attached.pacer.is_free("b", Instant::now()), "messages wait too");
 }
 
 #[tokio::test]
