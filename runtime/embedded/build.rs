@@ -17,13 +17,14 @@ use openpact_packages::key::{PublicKey, SecretKey};
 use openpact_packages::{Publisher, Trust, pack, sign, verify};
 
 /// What the guests are made of. Never the whole folder: somebody may have built in there.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "components/Cargo.toml",
     "components/Cargo.lock",
     "components/.cargo",
     "components/sdk",
     "components/shims",
     "components/text",
+    "components/kit",
     "components/tools",
     "components/adapters",
     "wit",

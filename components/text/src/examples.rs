@@ -10,6 +10,8 @@ use std::{env, fs};
 
 use pulldown_cmark::{Event, Options, Parser};
 
+use crate::flow::{self, Flow, Form};
+use crate::markdown;
 use crate::sign::signless;
 
 /// The files of examples.
@@ -48,6 +50,18 @@ pub fn content(markdown: &str) -> String {
         _ => None,
     };
     parser.filter_map(text).collect()
+}
+
+/// A Markdown as a flow.
+///
+/// # Errors
+///
+/// Where something of it is missing there.
+pub fn whole<F: Form + Default>(markdown: &str) -> Result<Flow<F>, String> {
+    let mut flow = Flow::default();
+    markdown::write(markdown, &mut flow);
+    let (content, written) = (content(markdown), flow::text(flow.runs()));
+    if holds(&written, &content) { Ok(flow) } else { Err(format!("{content:?} is not in {written:?}")) }
 }
 
 /// The folder of pulldown-cmark's source, as this workspace's lock file names it.

@@ -3,7 +3,7 @@
 //! A platform that shows Markdown itself gets it cut by [`source::split`]. For one with a form of its own, a [`Form`]
 //! says how long things are in it and what may stand within what; then [`markdown::write`] makes of Markdown a
 //! [`Flow`], a [`Cutter`] cuts it, and the adapter writes each piece in its form. [`plain::plain`] writes it as plain
-//! text.
+//! text. [`foreign`] has what stands of others in lines of ours.
 //!
 //! A cut is between paragraphs, else between lines, else between words, else between what a person sees as characters;
 //! not within a link or a block of code, which is closed and opened again.
@@ -13,6 +13,7 @@ pub mod cut;
 #[cfg(feature = "examples")]
 pub mod examples;
 pub mod flow;
+pub mod foreign;
 pub mod markdown;
 pub mod plain;
 pub mod sign;

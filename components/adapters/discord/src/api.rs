@@ -5,8 +5,10 @@ mod reply;
 
 use std::time::Duration;
 
+use openpact_kit::Lost;
 use openpact_sdk::adapter::File;
 use openpact_sdk::credentials;
+use openpact_text::foreign;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Url};
@@ -187,23 +189,16 @@ fn form(value: &Value, files: &[File]) -> Result<Form, String> {
 impl Exchange for Api {
     fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
         let request = self.request(call).map_err(Failure::Unsent)?;
-        let received = receive(request, None).map_err(|error| {
-            if error.is_denied() {
-                Failure::Denied { grant: grant(&self.base, call) }
-            } else {
-                failure(&error)
-            }
-        })?;
-        received.ok_or_else(|| Failure::Broken("the answer has no end".to_owned()))
+        let received = openpact_kit::receive(request);
+        received.map(Into::into).map_err(|lost| failure(lost, || grant(&self.base, call)))
     }
 
     fn fetch(&self, url: &Url, limit: u64) -> Result<Option<Answer>, Failure> {
         let agent = HeaderValue::from_static(AGENT);
         let request = self.client.get(url.clone()).header(USER_AGENT, agent).timeout(UPLOAD_TIMEOUT);
-        receive(request, Some(limit)).map_err(|error| {
-            let grant = format!("GET {}/**", url.origin().ascii_serialization());
-            if error.is_denied() { Failure::Denied { grant } } else { failure(&error) }
-        })
+        let received = openpact_kit::receive_within(request, limit);
+        let grant = || format!("GET {}/**", url.origin().ascii_serialization());
+        received.map(|answer| answer.map(Into::into)).map_err(|lost| failure(lost, grant))
     }
 
     fn base(&self) -> &Url {
@@ -211,42 +206,13 @@ impl Exchange for Api {
     }
 }
 
-/// Sends a request and reads the whole answer; `None` where it has more than `limit` bytes.
-fn receive(request: RequestBuilder, limit: Option<u64>) -> Result<Option<Answer>, reqwest::Error> {
-    // Without timers and drivers there is nothing that could not be built.
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
-    runtime.block_on(async {
-        let mut response = request.send().await?;
-        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
-        let (status, headers) = (response.status().as_u16(), headers.collect());
-        let Some(limit) = limit else {
-            let body = response.bytes().await?.to_vec();
-            return Ok(Some(Answer { status, headers, body }));
-        };
-        let mut body = vec![];
-        while let Some(piece) = response.chunk().await? {
-            body.extend_from_slice(&piece);
-            if body.len() as u64 > limit {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Answer { status, headers, body }))
-    })
-}
-
-fn failure(error: &reqwest::Error) -> Failure {
-    let text = cause(error);
-    if error.is_connect() || error.is_builder() { Failure::Unsent(text) } else { Failure::Broken(text) }
-}
-
-/// The innermost text: what the host says of the request. The address stays out of it.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
+/// Why there is no answer; `grant` is what the request needs.
+fn failure(lost: Lost, grant: impl FnOnce() -> String) -> Failure {
+    match lost {
+        Lost::Denied => Failure::Denied { grant: grant() },
+        Lost::Unsent(text) => Failure::Unsent(text),
+        Lost::Broken(text) => Failure::Broken(text),
     }
-    reply::shortened(&cause.to_string())
 }
 
 /// What an admin has to grant for this call.
@@ -263,10 +229,9 @@ fn grant(base: &Url, call: &Call) -> String {
     format!("{} {base_text}/{path}{credential}{}", call.method, private(&base))
 }
 
-/// An address of this machine is one that a rule has to name besides.
+/// What a rule for this address has to say besides.
 pub(crate) fn private(url: &Url) -> &'static str {
-    let here = url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
-    if here { " private=127.0.0.0/8" } else { "" }
+    foreign::private(url.host_str())
 }
 
 #[cfg(test)]

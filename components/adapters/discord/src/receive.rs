@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<(), AdapterError> {
     let settings = Settings::read().map_err(AdapterError::Configuration)?;
     let api = Api::at(&settings)?;
     let token = credentials::reference("gateway-token").map_err(UnusableSocket)?;
-    report(Connection::Connecting)?;
+    inbox::report(Connection::Connecting)?;
     let mut receiver = Receiver::new(api, Outside::default(), settings, token);
     loop {
         receiver.connection()?;
@@ -165,7 +165,7 @@ impl<E: Exchange, W: World> Receiver<E, W> {
         // That the gateway moves a connection is nothing that anybody needs to know.
         if !was_live && !self.lost {
             self.lost = true;
-            report(Connection::Lost(why.to_owned()))?;
+            inbox::report(Connection::Lost(why.to_owned()))?;
         }
         self.world.sleep(wait);
         Ok(())
@@ -257,7 +257,8 @@ impl<E: Exchange, W: World> Receiver<E, W> {
                 }
                 self.keep(machine);
                 let Some(session) = machine.session() else { return Ok(()) };
-                report(Connection::Connected(session.account.clone())).map_err(End::Fatal)?;
+                inbox::report(Connection::Connected(session.account.clone()))
+                    .map_err(|error| End::Fatal(error.into()))?;
                 Ok(())
             }
             Act::Dispatch(dispatch) => {
@@ -393,17 +394,6 @@ fn words(error: &websocket::Error) -> String {
         | websocket::Error::Broken(why)
         | websocket::Error::Denied(why)
         | websocket::Error::Invalid(why) => why.clone(),
-    }
-}
-
-fn report(connection: Connection) -> Result<(), AdapterError> {
-    match inbox::report(connection) {
-        Ok(()) => Ok(()),
-        Err(inbox::Error::WrongAccount) => {
-            Err(AdapterError::Conflict("another adapter of this program has this bot already".to_owned()))
-        }
-        Err(inbox::Error::Invalid(why)) => Err(AdapterError::Protocol(why)),
-        Err(inbox::Error::Unavailable(why)) => Err(AdapterError::Unavailable(why)),
     }
 }
 

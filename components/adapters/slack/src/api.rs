@@ -10,6 +10,7 @@ use std::time::Duration;
 use openpact_sdk::credentials;
 use openpact_sdk::http::{Request, Response};
 use openpact_sdk::serde_json::{self, Value};
+use openpact_text::foreign::{self, shortened};
 use serde::Serialize;
 use url::Url;
 
@@ -22,9 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The same for the bytes of a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// Characters of a foreign text that a message repeats.
-const REPEATED: usize = 300;
 
 /// The one method that takes the app-level token.
 pub(crate) const OPEN: &str = "apps.connections.open";
@@ -134,9 +132,7 @@ impl Api {
     /// What an admin has to grant for this address.
     fn grant(&self, method: &str, url: &str, token: Option<Token>) -> String {
         let credential = token.map(|token| format!(" credential={}", token.name())).unwrap_or_default();
-        // An address of this machine is one that a rule has to name besides.
-        let here = self.base.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
-        let private = if here { " private=127.0.0.0/8" } else { "" };
+        let private = foreign::private(self.base.host_str());
         let url = url.split(['?', '#']).next().unwrap_or(url);
         format!("{method} {url}{credential}{private}")
     }
@@ -256,12 +252,6 @@ fn word(response: &Response) -> String {
 fn limited(response: &Response) -> Failure {
     let seconds = response.header("retry-after").and_then(|text| text.trim().parse().ok());
     Failure::Limited(Duration::from_secs(seconds.unwrap_or(1)))
-}
-
-/// The beginning of a foreign text, on one line.
-pub(crate) fn shortened(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPEATED).collect();
-    text.trim().to_owned()
 }
 
 #[cfg(test)]

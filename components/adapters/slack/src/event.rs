@@ -9,6 +9,7 @@ use openpact_sdk::adapter::{
     SenderKind,
 };
 use openpact_sdk::serde_json::{self, Value};
+use openpact_text::foreign::name;
 use slack_morphism::events::{SlackCommandEvent, SlackInteractionBlockActionsEvent, SlackInteractionEvent};
 
 use crate::command;
@@ -18,9 +19,6 @@ use crate::thread::{self, Thread};
 
 pub(crate) use raw::FileId;
 use raw::{Attached, Said};
-
-/// Characters of a name that a line of ours repeats.
-const NAME: usize = 100;
 
 /// For whom events are read.
 #[derive(Debug, Clone)]
@@ -301,13 +299,6 @@ fn audience(kind: Option<&str>, id: &str) -> Audience {
         None if id.starts_with('D') => Audience::Direct,
         _ => Audience::Public,
     }
-}
-
-/// A name that cannot end the line or the brackets that it stands in.
-fn name(name: &str) -> String {
-    let name = name.chars().map(|c| if c.is_control() || matches!(c, '[' | ']') { ' ' } else { c });
-    let name: String = name.take(NAME).collect();
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A time of Slack's, `1700000000.000100`, in milliseconds.

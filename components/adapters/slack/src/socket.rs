@@ -45,7 +45,7 @@ const LEFT: usize = 1_000;
 pub(crate) fn run() -> Result<(), AdapterError> {
     let settings = Settings::read().map_err(AdapterError::Configuration)?;
     let api = Api::at(&settings);
-    report(Connection::Connecting)?;
+    inbox::report(Connection::Connecting)?;
     let mut patience = Patience { sleep: std::thread::sleep, failures: 0, lost: false };
     let me = me(&api, &mut patience)?;
     let account = Account { id: me.user_id.0.clone(), name: account_name(&me) };
@@ -122,7 +122,7 @@ impl<S: Fn(Duration)> Patience<S> {
         self.failures += 1;
         // One connection that broke is nothing that anybody needs to know.
         if self.failures > 1 && !std::mem::replace(&mut self.lost, true) {
-            report(Connection::Lost(why.to_owned()))?;
+            inbox::report(Connection::Lost(why.to_owned()))?;
         }
         (self.sleep)(Duration::from_secs(*wait));
         Ok(())
@@ -250,7 +250,7 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
             ));
         }
         self.patience.lost = false;
-        report(Connection::Connected(self.account.clone()))
+        Ok(inbox::report(Connection::Connected(self.account.clone()))?)
     }
 
     /// Uses the next connection in place of the current one, which is read to its end if it is still there.
@@ -338,17 +338,6 @@ fn joins(event: &InboundEvent) -> bool {
     match &event.happening {
         Happening::Message(message) | Happening::Edit(message) => message.occasion == Occasion::Mention,
         _ => false,
-    }
-}
-
-fn report(connection: Connection) -> Result<(), AdapterError> {
-    match inbox::report(connection) {
-        Ok(()) => Ok(()),
-        Err(inbox::Error::WrongAccount) => {
-            Err(AdapterError::Conflict("another adapter of this program has this bot already".to_owned()))
-        }
-        Err(inbox::Error::Invalid(why)) => Err(AdapterError::Protocol(why)),
-        Err(inbox::Error::Unavailable(why)) => Err(AdapterError::Unavailable(why)),
     }
 }
 

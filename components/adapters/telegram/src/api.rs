@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use openpact_kit::Lost;
 use openpact_sdk::adapter::{AdapterError, RateLimit, SendError};
 use openpact_sdk::credentials::{self, Missing};
+use openpact_text::foreign::{self, shortened};
 use reqwest::{Client, Url};
 use serde::Serialize;
 use serde_json::Value;
@@ -19,9 +21,6 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a file may take.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(55);
-
-/// Characters of a foreign text that a message repeats.
-const REPEATED: usize = 300;
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,21 +134,17 @@ impl Api {
     fn grant_for(&self, method: &str, rest: &str) -> String {
         let mut base = self.base.clone();
         base.set_query(None);
-        // An address of this machine is one that a rule has to name besides.
-        let here = base.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
-        let private = if here { " private=127.0.0.0/8" } else { "" };
+        let private = foreign::private(base.host_str());
         format!("{method} {}/{rest}{private}", base.as_str().trim_end_matches('/'))
     }
+}
 
-    fn failure(&self, error: &reqwest::Error) -> Failure {
-        let text = cause(error);
-        if error.is_denied() {
-            Failure::Denied { grant: self.grant() }
-        } else if error.is_connect() || error.is_builder() {
-            Failure::Unsent(text)
-        } else {
-            Failure::Broken(text)
-        }
+/// Why there is no answer; `grant` is what the request needs.
+fn failure(lost: Lost, grant: impl FnOnce() -> String) -> Failure {
+    match lost {
+        Lost::Denied => Failure::Denied { grant: grant() },
+        Lost::Unsent(text) => Failure::Unsent(text),
+        Lost::Broken(text) => Failure::Broken(text),
     }
 }
 
@@ -158,44 +153,17 @@ impl Exchange for Api {
         let request = self.client.post(self.address(method));
         let media_type = reqwest::header::HeaderValue::from_static("application/json");
         let request = request.header(reqwest::header::CONTENT_TYPE, media_type).body(body).timeout(timeout);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(|error| Failure::Unsent(error.to_string()))?;
-        let (status, body) = runtime
-            .block_on(async {
-                let answer = request.send().await?;
-                Ok((answer.status().as_u16(), answer.bytes().await?))
-            })
-            .map_err(|error: reqwest::Error| self.failure(&error))?;
-        result(status, &body)
+        let answer = openpact_kit::receive(request).map_err(|lost| failure(lost, || self.grant()))?;
+        result(answer.status, &answer.body)
     }
 }
 
 impl Download for Api {
     fn download(&self, path: &[&str], limit: u64) -> Result<Option<(u16, Vec<u8>)>, Failure> {
         let request = self.client.get(self.file_address(path)).timeout(DOWNLOAD_TIMEOUT);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(|error| Failure::Unsent(error.to_string()))?;
-        let got = runtime.block_on(async {
-            let mut response = request.send().await?;
-            let status = response.status().as_u16();
-            let mut bytes = vec![];
-            while let Some(piece) = response.chunk().await? {
-                bytes.extend_from_slice(&piece);
-                if bytes.len() as u64 > limit {
-                    return Ok(None);
-                }
-            }
-            Ok(Some((status, bytes)))
-        });
-        got.map_err(|error: reqwest::Error| match self.failure(&error) {
-            Failure::Denied { .. } => {
-                let grant = self.grant_for("GET", "file/*/** credential=token response-max=32MiB timeout=60");
-                Failure::Denied { grant }
-            }
-            other => other,
-        })
+        let grant = || self.grant_for("GET", "file/*/** credential=token response-max=32MiB timeout=60");
+        let answer = openpact_kit::receive_within(request, limit).map_err(|lost| failure(lost, grant))?;
+        Ok(answer.map(|answer| (answer.status, answer.body)))
     }
 }
 
@@ -226,19 +194,6 @@ fn result(status: u16, body: &[u8]) -> Result<Value, Failure> {
         retry_after: retry_after.map(Duration::from_secs),
         migrated_to: parameter("migrate_to_chat_id"),
     }))
-}
-
-fn shortened(text: &str) -> String {
-    text.trim().chars().take(REPEATED).collect()
-}
-
-/// The innermost text: what the host says of the request. The address stays out of it.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    shortened(&cause.to_string())
 }
 
 /// Why there is no way to the Bot API.

@@ -10,6 +10,7 @@ use openpact_sdk::adapter::{
     Sender, SenderKind,
 };
 use openpact_sdk::serde_json::Value;
+use openpact_text::foreign::name;
 use teloxide_core::types::{
     CallbackQuery, Chat, MediaKind, Message, MessageEntity, MessageEntityKind, MessageKind, MessageOrigin,
     UpdateKind, User,
@@ -19,9 +20,6 @@ use crate::command;
 use crate::entity::Text;
 
 pub(crate) use raw::{Raw, Unreadable};
-
-/// Characters of a name that a line of ours repeats.
-const NAME: usize = 100;
 
 /// For whom updates are read.
 #[derive(Debug, Clone)]
@@ -309,13 +307,6 @@ fn origin_name(origin: &MessageOrigin) -> String {
             name(chat.title().unwrap_or("a chat"))
         }
     }
-}
-
-/// A name that cannot end the line or the brackets that it stands in.
-fn name(name: &str) -> String {
-    let name = name.chars().map(|c| if c.is_control() || matches!(c, '[' | ']') { ' ' } else { c });
-    let name: String = name.take(NAME).collect();
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The time of the edit in milliseconds. Telegram's clock has seconds only: the number of the update tells two edits

@@ -35,10 +35,10 @@ pub(crate) fn run() -> Result<(), AdapterError> {
     let settings = Settings::read().map_err(AdapterError::Configuration)?;
     let api = Api::at(&settings)?;
     let mut receiver = Receiver { api, sleep: std::thread::sleep, failures: 0, lost: false, warned: false };
-    report(Connection::Connecting)?;
+    inbox::report(Connection::Connecting)?;
     let me = receiver.me()?;
     let account = account(&me);
-    report(Connection::Connected(account.clone()))?;
+    inbox::report(Connection::Connected(account.clone()))?;
     let reader = Reader { me, respond_all: settings.respond_all, bots: settings.bots };
     let mut offset = Offset::load(&account.id);
     loop {
@@ -99,7 +99,7 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
             Err(failure) => return self.endure(failure),
         };
         if std::mem::take(&mut self.lost) {
-            report(Connection::Connected(account.clone()))?;
+            inbox::report(Connection::Connected(account.clone()))?;
         }
         match self.take(reader, answer, offset) {
             Ok(()) => self.failures = 0,
@@ -200,7 +200,7 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
         // One poll that is cut is nothing that anybody needs to know.
         if self.failures > 1 && !self.lost {
             self.lost = true;
-            report(Connection::Lost(why.to_owned()))?;
+            inbox::report(Connection::Lost(why.to_owned()))?;
         }
         (self.sleep)(Duration::from_secs(*wait));
         Ok(())
@@ -219,17 +219,6 @@ fn conflict(webhook: bool, description: &str) -> String {
          receive. If you know of none, the token may be in wrong hands: @BotFather revokes it with /revoke. (Telegram \
          says: {description})"
     )
-}
-
-fn report(connection: Connection) -> Result<(), AdapterError> {
-    match inbox::report(connection) {
-        Ok(()) => Ok(()),
-        Err(inbox::Error::WrongAccount) => {
-            Err(AdapterError::Conflict("another adapter of this program has this bot already".to_owned()))
-        }
-        Err(inbox::Error::Invalid(why)) => Err(AdapterError::Protocol(why)),
-        Err(inbox::Error::Unavailable(why)) => Err(AdapterError::Unavailable(why)),
-    }
 }
 
 fn account(me: &User) -> Account {

@@ -1,7 +1,7 @@
 //! The host's side of the receive loop. Outside a component it is a stand-in of the calling thread that keeps what it
 //! is given, so that a test can look at it.
 
-use super::InboundEvent;
+use super::{AdapterError, InboundEvent};
 
 /// An account of the assistant on the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,19 @@ pub enum Error {
     WrongAccount,
     /// It could not be stored. It is not acknowledged to the platform, and delivered again.
     Unavailable(String),
+}
+
+/// What it means for the receive loop: that it ends.
+impl From<Error> for AdapterError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::WrongAccount => {
+                Self::Conflict("another adapter of this program has this bot already".to_owned())
+            }
+            Error::Invalid(why) => Self::Protocol(why),
+            Error::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
 }
 
 /// Gives an event to the host. When this returns without an error the event is on disk, now or from an earlier

@@ -1,5 +1,7 @@
 //! Sending over `wasi:http/outgoing-handler` 0.2.
 
+mod code;
+
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody,
@@ -8,6 +10,7 @@ use wasip2::http::types::{
 use wasip2::io::streams::StreamError;
 
 use super::{Error, Request, Response, Target};
+use code::Fate;
 
 /// Bytes that one blocking write takes (`wasi:io/streams`, `blocking-write-and-flush`).
 const WRITE: usize = 4096;
@@ -118,48 +121,13 @@ fn gone() -> Error {
 
 /// Told apart by whether the request may have arrived.
 fn error(code: &ErrorCode) -> Error {
-    match code {
-        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Error::Denied,
-        ErrorCode::HttpResponseBodySize(size) => {
-            Error::TooLarge(size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX))
+    match code::read(code) {
+        (Fate::Denied, _) => Error::Denied,
+        (Fate::Invalid, words) => Error::Invalid(words),
+        (Fate::Unsent, words) => Error::Unsent(words),
+        (Fate::TooLarge(limit), _) => {
+            Error::TooLarge(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX))
         }
-        ErrorCode::HttpRequestMethodInvalid
-        | ErrorCode::HttpRequestUriInvalid
-        | ErrorCode::HttpRequestUriTooLong
-        | ErrorCode::HttpRequestHeaderSize(_)
-        | ErrorCode::HttpRequestHeaderSectionSize(_)
-        | ErrorCode::HttpRequestBodySize(_) => Error::Invalid(words(code)),
-        ErrorCode::DnsTimeout
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
-        | ErrorCode::ConnectionTimeout
-        | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_)
-        // What the host could not do itself, it did before it sent anything.
-        | ErrorCode::ConfigurationError
-        | ErrorCode::InternalError(_) => Error::Unsent(words(code)),
-        other => Error::Unavailable(words(other)),
+        (Fate::Late | Fate::Broken, words) => Error::Unavailable(words),
     }
-}
-
-/// The name of an error code as words: `DnsTimeout` is "dns timeout". The host's own text stands there where it gives one.
-fn words(code: &ErrorCode) -> String {
-    if let ErrorCode::InternalError(Some(text)) = code {
-        return text.clone();
-    }
-    let name = format!("{code:?}");
-    let name = name.strip_prefix("ErrorCode::").unwrap_or(&name);
-    let mut words = String::new();
-    for c in name.chars().take_while(char::is_ascii_alphanumeric) {
-        if c.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.push(c.to_ascii_lowercase());
-    }
-    words
 }

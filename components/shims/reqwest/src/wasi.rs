@@ -1,5 +1,9 @@
 //! Inside a component: `wasi:http/outgoing-handler` 0.2.
 
+/// The table of the SDK, whose interface is for authors and does not show it.
+#[path = "../../../sdk/src/http/wasi/code.rs"]
+mod code;
+
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,6 +18,8 @@ use wasip2::http::types::{
 };
 use wasip2::io::poll::{Pollable, poll};
 use wasip2::io::streams::{InputStream, StreamError};
+
+use code::Fate;
 
 use crate::error::{Error, Kind, Result};
 use crate::request::Request;
@@ -45,7 +51,7 @@ impl Incoming {
                 Err(StreamError::Closed) => self.stream = None,
                 Err(StreamError::LastOperationFailed(failure)) => {
                     let why = match http_error_code(&failure) {
-                        Some(code) => words(&code),
+                        Some(code) => code::read(&code).1,
                         None => "it broke off".to_owned(),
                     };
                     return Err(Error::new(Kind::Body, why));
@@ -178,52 +184,16 @@ fn invalid(what: &str) -> Error {
 
 /// Told apart by whether the request may have arrived.
 fn error(code: &ErrorCode) -> Error {
-    let kind = match code {
-        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Kind::Denied,
-        ErrorCode::HttpRequestMethodInvalid
-        | ErrorCode::HttpRequestUriInvalid
-        | ErrorCode::HttpRequestUriTooLong
-        | ErrorCode::HttpRequestHeaderSize(_)
-        | ErrorCode::HttpRequestHeaderSectionSize(_)
-        | ErrorCode::HttpRequestBodySize(_) => Kind::Builder,
-        ErrorCode::DnsTimeout
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
-        | ErrorCode::ConnectionTimeout
-        | ErrorCode::ConnectionLimitReached
-        | ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_)
-        // What the host could not do itself, it did before it sent anything.
-        | ErrorCode::ConfigurationError
-        | ErrorCode::InternalError(_) => Kind::Connect,
-        ErrorCode::HttpResponseTimeout | ErrorCode::ConnectionReadTimeout | ErrorCode::ConnectionWriteTimeout => {
-            Kind::Timeout
-        }
-        ErrorCode::HttpResponseBodySize(_) => Kind::Body,
-        _ => Kind::Request,
+    let (fate, words) = code::read(code);
+    let kind = match fate {
+        Fate::Denied => Kind::Denied,
+        Fate::Invalid => Kind::Builder,
+        Fate::Unsent => Kind::Connect,
+        Fate::TooLarge(_) => Kind::Body,
+        Fate::Late => Kind::Timeout,
+        Fate::Broken => Kind::Request,
     };
-    Error::new(kind, words(code))
-}
-
-/// The name of an error code as words: `DnsTimeout` is "dns timeout". The host's own text follows where it gives one.
-fn words(code: &ErrorCode) -> String {
-    if let ErrorCode::InternalError(Some(text)) = code {
-        return text.clone();
-    }
-    let name = format!("{code:?}");
-    let name = name.strip_prefix("ErrorCode::").unwrap_or(&name);
-    let mut words = String::new();
-    for c in name.chars().take_while(char::is_ascii_alphanumeric) {
-        if c.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.push(c.to_ascii_lowercase());
-    }
-    words
+    Error::new(kind, words)
 }
 
 /// What a form's boundary is made of.

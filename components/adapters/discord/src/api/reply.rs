@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use openpact_kit::Received;
 use openpact_sdk::adapter::RateLimit;
+use openpact_text::foreign::shortened;
 use serde_json::Value;
 
 use super::failure::{Failure, Refusal};
 
-/// Characters of a foreign text that a message repeats.
-const REPEATED: usize = 300;
+/// The most bytes of a text that names what is wrong with a form, before it is shortened.
+const DETAILS: usize = 1_200;
 /// The wait where Discord says that there is one and not how long.
 const WAIT: Duration = Duration::from_secs(1);
 /// The longest wait that is believed.
@@ -32,6 +34,12 @@ pub(crate) struct Reply {
     pub(crate) value: Value,
     /// How many milliseconds to wait before the next call of its kind, where its bucket is empty.
     pub(crate) pause: Option<u32>,
+}
+
+impl From<Received> for Answer {
+    fn from(Received { status, headers, body }: Received) -> Self {
+        Self { status, headers, body }
+    }
 }
 
 impl Answer {
@@ -111,13 +119,9 @@ fn details(errors: &Value, place: &str, text: &mut String) {
             for message in found.iter().filter_map(|error| error.get("message")?.as_str()) {
                 text.extend(["; ", place, ": ", message]);
             }
-        } else if text.len() < 4 * REPEATED {
+        } else if text.len() < DETAILS {
             let inner = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
             details(value, &inner, text);
         }
     }
-}
-
-pub(super) fn shortened(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPEATED).collect()
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use openpact_text::foreign::name;
 use serde_json::Value;
 use serenity::model::channel::{Embed, Message};
 use serenity::model::user::User;
-
-/// Characters of a name that a line of ours repeats.
-const NAME: usize = 100;
 
 /// The two ways in which a user is mentioned (API Reference, "Message Formatting").
 fn marks(user: u64) -> [String; 2] {
@@ -85,11 +83,4 @@ fn embed(embed: &Embed) -> String {
     let fields = embed.fields.iter().map(|field| format!("{}: {}", field.name, field.value));
     let texts = [embed.title.clone(), embed.description.clone()].into_iter().flatten().chain(fields);
     texts.collect::<Vec<_>>().join("\n").trim().to_owned()
-}
-
-/// A name that cannot end the line or the brackets that it stands in.
-fn name(name: &str) -> String {
-    let name = name.chars().map(|c| if c.is_control() || matches!(c, '[' | ']') { ' ' } else { c });
-    let name: String = name.take(NAME).collect();
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -5,6 +5,7 @@
 
 use openpact_sdk::adapter::Attachment;
 use openpact_sdk::serde_json::{self, Map, Value};
+use openpact_text::foreign::name;
 use serde::Deserialize;
 use slack_morphism::events::{
     SlackAppMentionEvent, SlackEventCallbackBody, SlackInteractionActionContainer, SlackMessageEvent,
@@ -12,7 +13,7 @@ use slack_morphism::events::{
 };
 use slack_morphism::{SlackFile, SlackMessageEdited, SlackMessageOrigin};
 
-use super::{Unread, name};
+use super::Unread;
 
 /// The keys of a message that are read.
 const NEEDED: [&str; 12] = [

@@ -6,7 +6,8 @@ use openpact_sdk::serde_json::{self, Value, json};
 use openpact_sdk::websocket::{self, Close, Message, Socket};
 use slack_morphism::api::SlackApiAppsConnectionOpenResponse;
 
-use crate::api::{Api, Exchange, Failure, OPEN, Payload, shortened};
+use crate::api::{Api, Exchange, Failure, OPEN, Payload};
+use openpact_text::foreign::shortened;
 
 /// Opens connections.
 pub(super) trait Dial {

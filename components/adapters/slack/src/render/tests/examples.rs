@@ -4,17 +4,6 @@ use openpact_text::{examples, flow};
 
 use super::*;
 
-/// What all of it is, and that nothing of the Markdown is missing in it.
-fn whole(text: &str) -> Result<Flow, String> {
-    let mut flow = Flow::default();
-    markdown::write(text, &mut flow);
-    let content = examples::content(text);
-    if !examples::holds(&flow::text(flow.runs()), &content) {
-        return Err(format!("{content:?} is not in {:?}", flow::text(flow.runs())));
-    }
-    Ok(flow)
-}
-
 /// The letters that mrkdwn shows: without marks, and without addresses behind labels.
 fn shown(mrkdwn: &str) -> Result<String, String> {
     let mut shown = String::new();
@@ -44,7 +33,7 @@ fn bare(text: &str) -> String {
 }
 
 fn check_message(text: &str) -> Result<(), String> {
-    let flow = whole(text)?;
+    let flow = examples::whole::<Mrkdwn>(text)?;
     let parts = rendered(vec![Piece::Markdown(text.to_owned())]);
     check_parts(&parts).map_err(|error| error.to_string())?;
     let mut joined = String::new();
@@ -65,7 +54,7 @@ fn check_message(text: &str) -> Result<(), String> {
 
 /// Cuts to `limit` code units, marks counted.
 fn check_cut(text: &str, limit: usize) -> Result<(), String> {
-    let flow = whole(text)?;
+    let flow = examples::whole::<Mrkdwn>(text)?;
     let mut joined = String::new();
     for piece in Cutter::<Mrkdwn>::new(flow.runs()).pieces(limit) {
         let mrkdwn = written::mrkdwn(&piece);

@@ -1,27 +1,16 @@
 //! The examples of CommonMark, alone, one behind the other, and in little room.
 
-use openpact_text::{Cutter, examples, flow, markdown, plain};
+use openpact_text::{Cutter, examples, flow, plain};
 use proptest::prelude::*;
 
 use super::*;
-
-/// What all of it is, and that nothing of the Markdown is missing in it.
-fn whole(text: &str) -> Result<Flow, String> {
-    let mut flow = Flow::default();
-    markdown::write(text, &mut flow);
-    let content = examples::content(text);
-    if !examples::holds(&flow::text(flow.runs()), &content) {
-        return Err(format!("{content:?} is not in {:?}", flow::text(flow.runs())));
-    }
-    Ok(flow)
-}
 
 fn bare(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
 fn check_message(text: &str) -> Result<(), String> {
-    let flow = whole(text)?;
+    let flow = examples::whole::<Html>(text)?;
     let parts = rendered(vec![Piece::Markdown(text.to_owned())]);
     let joined = check_parts(&parts)?;
     if joined != bare(&flow::text(flow.runs())) {
@@ -35,7 +24,7 @@ fn check_message(text: &str) -> Result<(), String> {
 
 /// Cuts to `limit` code units, tags counted.
 fn check_cut(text: &str, limit: usize) -> Result<(), String> {
-    let flow = whole(text)?;
+    let flow = examples::whole::<Html>(text)?;
     let mut joined = String::new();
     for piece in Cutter::<Html>::new(flow.runs()).pieces(limit) {
         let html = html::html(&piece);

@@ -12,8 +12,8 @@ fn minute() -> Frames {
 }
 
 /// The server is away, or the bot is not in it any more.
-fn away(kind: &str, sequence: u64, unavailable: Value) -> Result<Option<Message>, Error> {
-    let server = json!({ "id": "5", "unavailable": unavailable });
+fn away(kind: &str, sequence: u64, is_unavailable: bool) -> Result<Option<Message>, Error> {
+    let server = json!({ "id": "5", "unavailable": is_unavailable });
     text(&json!({ "t": kind, "s": sequence, "op": 0, "d": server }))
 }
 
@@ -46,7 +46,7 @@ fn an_outage_that_is_told_is_not_waited_for() {
         forget();
         kv::delete("direct").expect("deleted");
         before();
-        let frames = vec![hello(), begun(), away(kind, 2, json!(told)), nothing(), acknowledged()];
+        let frames = vec![hello(), begun(), away(kind, 2, told), nothing(), acknowledged()];
         let frames = [frames, vec![live(3, &message(999_000, "9", "now")), reconnect()]].concat();
         let first = run(vec![gateway(), page(&[])], vec![Ok(frames)]);
         assert_eq!((first.results, stored()), (vec![Ok(())], Some(3)), "all else is done with");
@@ -65,7 +65,7 @@ fn an_outage_within_a_session_is_caught_up_too() {
     before();
     let first = [
         vec![hello(), begun(), server(2, [1, 2, 3]), nothing(), acknowledged()],
-        vec![away("GUILD_DELETE", 3, json!(true))],
+        vec![away("GUILD_DELETE", 3, true)],
     ];
     let outage = vec![live(4, &message(999_000, "9", "now")), nothing(), acknowledged()];
     let back =
