@@ -1,5 +1,5 @@
-//! Threads that a platform treats as channels of their own: what holds for a channel holds in its threads, and what is said
-//! in a thread is answered there.
+//! Threads: what holds for a channel holds in those that a platform treats as channels of their own, and what is said in a
+//! thread is answered there; and commands where they reach no thread.
 
 use openpact_test_platforms::{Answer, Platform};
 use serde_json::json;
@@ -88,4 +88,32 @@ fn only_whoever_may_speak_in_the_channel_does_in_the_thread(
     let refused = json!({"verdict": "denied", "detail": {"reason": "unknown sender"}});
     assert_recorded(&stage.audit("message.refuse", &who), &refused);
     assert_eq!(stage.asked("hello from a stranger", platform.name()), 0);
+}
+
+#[test]
+fn a_command_that_reaches_no_thread_says_how_it_does() {
+    let stage = Several::start(Vec::new(), "");
+    let platform = stage.platforms().find(|platform| platform.name() == "slack").expect("it is one of them");
+    let room = platform.room(1);
+    let said = stage.answer(platform, &room, || platform.address(&room, OWNER, "what about carrots?"));
+    let root = said.reply_to.clone().expect("in its thread");
+    let use_of = |name: &str| stage.answer(platform, &room, || platform.command(&room, OWNER, name, "")).text;
+    assert!(use_of("retry").contains("Mention me in the thread that you mean, and write /retry behind it."));
+    assert!(use_of("new").contains("mention me there and write /new behind it."));
+    assert_eq!(stage.asked("carrots", "slack"), 1, "nothing ran again");
+    // What they say is done.
+    let within = |name: &str| {
+        let answer =
+            stage.answer(platform, &room, || platform.address_in(&room, OWNER, &said, &format!("/{name}")));
+        assert_eq!(answer.reply_to.as_ref(), Some(&root), "{answer:?}");
+        answer.text
+    };
+    assert_eq!(within("retry"), ANYTHING);
+    assert_eq!(stage.asked("carrots", "slack"), 2, "it ran again");
+    assert!(within("new").contains("new conversation"));
+    stage.answer(platform, &room, || platform.reply(&room, OWNER, &said, "And leeks?"));
+    let requests = stage.model.requests();
+    let last = requests.iter().rfind(|request| request.body.contains("And leeks?")).expect("it was asked");
+    assert!(!last.body.contains("carrots"), "it begins anew: {}", last.body);
+    stage.end();
 }

@@ -95,6 +95,22 @@ impl Command {
         }
     }
 
+    /// Whether it is about one conversation, and means nothing where there can be none.
+    pub(crate) fn is_of_conversation(&self) -> bool {
+        match self {
+            Self::New { .. } | Self::Switch { .. } | Self::Rename { .. } | Self::Context | Self::Retry => {
+                true
+            }
+            Self::Model { name } => name.is_some(),
+            Self::Sessions { .. }
+            | Self::Stop
+            | Self::Mode { .. }
+            | Self::Approve { .. }
+            | Self::Deny { .. }
+            | Self::Help => false,
+        }
+    }
+
     /// The least role that may give it.
     pub(crate) fn role(&self) -> Role {
         match self {

@@ -82,6 +82,11 @@ pub trait Platform: Send + Sync {
     /// A person replies to what the assistant said, on Slack in its thread; gives the message.
     fn reply(&self, room: &str, person: u32, to: &Answer, text: &str) -> String;
 
+    /// The same, beginning with a mention of the assistant.
+    fn address_in(&self, room: &str, person: u32, to: &Answer, text: &str) -> String {
+        self.reply(room, person, to, text)
+    }
+
     /// A person passes on what somebody else wrote; gives the message.
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String;
 

@@ -114,6 +114,12 @@ impl Platform for Slack {
         self.channel(room).reply(&self.person(person), thread, &written(text)).ts
     }
 
+    fn address_in(&self, room: &str, person: u32, to: &Answer, text: &str) -> String {
+        let thread = to.reply_to.as_ref().unwrap_or(&to.id);
+        let text = format!("{} {}", self.app.mention(), written(text));
+        self.channel(room).reply(&self.person(person), thread, &text).ts
+    }
+
     fn forward(&self, room: &str, person: u32, author: u32, text: &str) -> String {
         let draft = self.channel(room).draft(&self.person(person), "");
         draft.shared(&self.person(author), &written(text)).send().ts

@@ -42,6 +42,7 @@ impl Adapter for Slack {
                 | Abilities::TYPING
                 | Abilities::REPLY
                 | Abilities::THREADS
+                | Abilities::THREADS_ONLY
                 | Abilities::BUTTONS
                 | Abilities::COMMANDS
                 | Abilities::FILES,

@@ -75,6 +75,7 @@ fn abilities(flags: adapter::Abilities) -> Abilities {
         commands: has(adapter::Abilities::COMMANDS),
         files: has(adapter::Abilities::FILES),
         idempotent_send: has(adapter::Abilities::IDEMPOTENT_SEND),
+        threads_only: has(adapter::Abilities::THREADS_ONLY),
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
         let mut info = adapter::AdapterInfo {
             platform: "parrot".into(),
             title: "Parrot".into(),
-            abilities: adapter::Abilities::EDIT | adapter::Abilities::IDEMPOTENT_SEND,
+            abilities: adapter::Abilities::EDIT | adapter::Abilities::THREADS_ONLY,
             message_length: 4096,
             length_unit: adapter::LengthUnit::Utf16,
             typing_interval: Some(4000),
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn good_words_come_through() {
         let info = check(|_| ()).unwrap();
-        let abilities = Abilities { edit: true, idempotent_send: true, ..Abilities::default() };
+        let abilities = Abilities { edit: true, threads_only: true, ..Abilities::default() };
         assert_eq!((info.platform.as_str(), info.abilities), ("parrot", abilities));
         assert!(check(|info| info.platform = "x-1".into()).is_ok());
     }

@@ -42,6 +42,8 @@ pub struct Abilities {
     pub files: bool,
     /// A part that is sent twice with one key appears once.
     pub idempotent_send: bool,
+    /// Outside direct messages everything is said in threads, and the use of a command that is no message names none.
+    pub threads_only: bool,
 }
 
 /// What an adapter is.

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 use openpact_engine::session::Message;
-use openpact_model::chat::{Detail, Event, Happening};
+use openpact_model::chat::{Detail, Event, Happening, Visibility};
 use openpact_model::id::SessionId;
 use openpact_model::role::{Channel, Role};
 use openpact_model::text::one_line;
@@ -134,6 +134,9 @@ impl Chat {
         if let Some(refused) = shared.refuse(&command, &inbound, hint).await? {
             return self.tell(control, State::Refused, &refused).await;
         }
+        if let Some(text) = self.without_thread(control, &command) {
+            return self.tell(control, State::Answered, &text).await;
+        }
         // What must not happen twice is on disk before it happens.
         let is_once = matches!(command, Command::New { .. } | Command::Approve { .. } | Command::Deny { .. });
         if is_once && !self.store.inbox().begin_once(number).await? {
@@ -150,6 +153,27 @@ impl Chat {
             other => shared.command_text(other, &inbound).await,
         };
         self.tell(control, State::Answered, &text).await
+    }
+
+    /// What somebody is told who used a command that is about one conversation where the platform does not say which:
+    /// how to say it so that it does.
+    fn without_thread(&self, control: &Control<'_>, command: &Command) -> Option<String> {
+        let Control { channel, event, .. } = *control;
+        let is_shared = event.place.visibility != Visibility::Direct && channel.thread.is_none();
+        if !is_shared || !command.is_of_conversation() {
+            return None;
+        }
+        let attached = self.attached(&channel.provider)?;
+        let name = command.name();
+        attached.adapter.info().abilities.threads_only.then(|| match command {
+            Command::New { .. } => "Here whatever is said to me outside a thread begins a new conversation, in a thread \
+                                    of its own. To begin anew in a thread, mention me there and write /new behind it."
+                .to_owned(),
+            _ => format!(
+                "Here each thread is a conversation of its own, and /{name} was used in none. Mention me in the \
+                 thread that you mean, and write /{name} behind it."
+            ),
+        })
     }
 
     fn stop(&self, channel: &Channel, number: i64) -> String {

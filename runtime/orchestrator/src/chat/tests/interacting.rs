@@ -1,6 +1,6 @@
 //! Commands and presses that a platform keeps open until they are answered.
 
-use openpact_model::chat::SendError;
+use openpact_model::chat::{Abilities, Happening, SendError};
 
 use super::platform::{by, in_public, press, used};
 use super::*;
@@ -36,6 +36,49 @@ async fn a_command_is_answered_once_and_to_its_user_alone() {
     assert!(platform.answer("i2").await.contains("/help lists all"));
     assert!(platform.answer("i3").await.contains("may not use this command"));
     assert!(platform.texts("g").is_empty());
+}
+
+#[tokio::test]
+async fn a_command_about_a_conversation_that_names_none_is_told_how_to() {
+    let (world, platform) =
+        (World::new(), Platform::with(Abilities { threads_only: true, ..Abilities::default() }));
+    let scene = scene(&world, &platform).await;
+    let told = |text: &'static str, event: Event| {
+        let (scene, platform) = (&scene, &platform);
+        async move {
+            let Happening::Command(command) = &event.happening else { panic!("a command") };
+            let interaction = command.interaction.clone().expect("one that is kept open");
+            scene.deliver(event).await;
+            let answer = platform.answer(&interaction).await;
+            assert!(answer.contains(text), "{answer}");
+        }
+    };
+    for (number, name) in ["retry", "rename x", "switch x", "context"].into_iter().enumerate() {
+        let id = format!("c{number}");
+        told("Mention me in the thread", in_public(used("g", &id, name))).await;
+    }
+    told("write /new behind it", in_public(used("g", "n", "new Plans"))).await;
+    let whole = Channel { provider: "fake".into(), channel: "g".into(), thread: None };
+    assert_eq!(
+        world.store.sessions().active(&whole).await.unwrap(),
+        None,
+        "nothing begins where nothing is said"
+    );
+    // What is about the channel works, and so does all where it is known what is meant.
+    told("is now full", in_public(used("g", "m", "mode full"))).await;
+    told("nothing here that could run again", used("a", "d", "retry")).await;
+    let mut within = in_public(used("g", "t", "retry"));
+    within.place.thread = Some("1".into());
+    told("nothing here that could run again", within).await;
+}
+
+#[tokio::test]
+async fn a_command_in_a_channel_that_talks_itself_is_about_it() {
+    let (world, platform) =
+        (World::new(), Platform::with(Abilities { threads: true, ..Abilities::default() }));
+    let scene = scene(&world, &platform).await;
+    scene.deliver(in_public(used("g", "i", "retry"))).await;
+    assert!(platform.answer("i").await.contains("nothing here that could run again"));
 }
 
 #[tokio::test]
