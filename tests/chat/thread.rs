@@ -96,7 +96,7 @@ fn a_command_that_reaches_no_thread_says_how_it_does() {
     let platform = stage.platforms().find(|platform| platform.name() == "slack").expect("it is one of them");
     let room = platform.room(1);
     let said = stage.answer(platform, &room, || platform.address(&room, OWNER, "what about carrots?"));
-    let root = said.reply_to.clone().expect("in its thread");
+    let thread = said.reply_to.clone().expect("in its thread");
     let use_of = |name: &str| stage.answer(platform, &room, || platform.command(&room, OWNER, name, "")).text;
     assert!(use_of("retry").contains("Mention me in the thread that you mean, and write /retry behind it."));
     assert!(use_of("new").contains("mention me there and write /new behind it."));
@@ -105,7 +105,7 @@ fn a_command_that_reaches_no_thread_says_how_it_does() {
     let within = |name: &str| {
         let answer =
             stage.answer(platform, &room, || platform.address_in(&room, OWNER, &said, &format!("/{name}")));
-        assert_eq!(answer.reply_to.as_ref(), Some(&root), "{answer:?}");
+        assert_eq!(answer.reply_to.as_ref(), Some(&thread), "{answer:?}");
         answer.text
     };
     assert_eq!(within("retry"), ANYTHING);
