@@ -50,6 +50,10 @@ impl Reader {
         if matches!(common.media_kind, MediaKind::Migration(_)) || common.is_automatic_forward {
             return None;
         }
+        // A live location is changed with every step of whoever shares it, and nobody edits a place by hand.
+        if edit.is_some() && matches!(common.media_kind, MediaKind::Location(_)) {
+            return None;
+        }
         let text = text(message);
         let is_own = edit.is_none() && !is_of_others(message);
         let happening = match self.command(message, &text).filter(|_| is_own) {

@@ -96,6 +96,28 @@ fn two_edits_in_one_second_are_two() {
 }
 
 #[test]
+fn a_live_location_is_said_once() {
+    let location = |latitude: f64| {
+        json!({ "edit_date": 1_700_000_100,
+            "location": { "latitude": latitude, "longitude": 13.4, "live_period": 900 } })
+    };
+    let text = text_of(said(location(52.5)));
+    assert_eq!(text, "[attached: the location 52.5 13.4]");
+    assert_eq!(read("edited_message", message(private(), location(52.6))), None);
+    // Also where it was shared in reply to the bot, in a group.
+    let ours = json!({ "id": 42, "is_bot": true, "first_name": "Ours" });
+    let mut moved = location(52.6);
+    moved["reply_to_message"] =
+        json!({ "message_id": 4, "date": 1, "chat": group(), "from": ours, "text": "where?" });
+    assert!(read("message", message(group(), moved.clone())).is_some());
+    assert_eq!(read("edited_message", message(group(), moved)), None);
+    // What is edited beside it is still an edit: a place has words.
+    let venue = json!({ "edit_date": 2, "venue": { "title": "Bar", "address": "Street 1",
+        "location": { "latitude": 52.5, "longitude": 13.4 } } });
+    assert!(read("edited_message", message(private(), venue)).is_some());
+}
+
+#[test]
 fn in_a_group_only_what_is_said_to_the_bot_is_delivered() {
     let occasion = |chat: Value, more: Value| match read("message", message(chat, more))?.happening {
         Happening::Message(message) => Some(message.occasion),
