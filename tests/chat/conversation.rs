@@ -117,6 +117,27 @@ fn in_a_group_it_answers_who_speaks_to_it(stage: &Stage) {
     assert!(!request.messages()[0].to_string().contains("USER.md"), "{request:?}");
 }
 
+#[test]
+fn in_privacy_mode_a_mention_is_not_heard_and_the_log_says_so() {
+    let mut stage = Stage::start(Vec::new(), "", "");
+    let warning = "privacy mode is on for this bot";
+    assert!(!stage.log().contains(warning), "{}", stage.last_log());
+    stage.stop();
+    stage.bot.privacy(true);
+    stage.launch();
+    assert!(stage.log().contains(warning) && stage.log().contains("/setprivacy"), "{}", stage.last_log());
+    let group = stage.bot.supergroup(-100_500, "Friends");
+    let me = stage.bot.username();
+    group.say(&stage.owner, &format!("@{me} what about carrots?"));
+    let help = stage.answer(&group, || group.say(&stage.owner, &format!("/help@{me}")));
+    assert!(help.text.contains("/sessions"), "{help:?}");
+    let reply = group.draft(&stage.owner, "And leeks?").reply_to(help.message_id).send();
+    let said = stage.nth(&group, 1);
+    assert_eq!((said.text.as_str(), said.reply_to), (ANYTHING, Some(reply.message_id)));
+    assert!(stage.asked("carrots").is_empty());
+    stage.end();
+}
+
 fn in_a_topic_it_answers_in_the_topic(stage: &Stage) {
     let forum = stage.bot.forum(-100_600, "Forum");
     let topic = forum.topic("Garden");

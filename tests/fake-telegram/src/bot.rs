@@ -52,7 +52,8 @@ impl Bot {
         self.user().username.expect("bots have names for mentions")
     }
 
-    /// Whether it sees only what is meant for it in groups (its privacy mode); at first it sees everything.
+    /// Whether it sees only what is meant for it in groups (its privacy mode): commands and replies, but no mentions. At
+    /// first it sees everything, other than a new bot of the real platform.
     pub fn privacy(&self, on: bool) {
         self.change(|account| account.privacy = on);
     }

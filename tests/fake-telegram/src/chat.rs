@@ -105,7 +105,7 @@ impl Chat {
 
     /// A service message: `{"new_chat_title": "x"}` and the like.
     pub fn service(&self, user: &User, fields: &Value) -> Update {
-        let mut draft = self.draft(user, "");
+        let mut draft = self.draft(user, "").service();
         for (key, value) in fields.as_object().into_iter().flatten() {
             draft = draft.with(key, value.clone());
         }

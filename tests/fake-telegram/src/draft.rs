@@ -18,6 +18,7 @@ pub struct Draft {
     caption: bool,
     entities: Option<Vec<Entity>>,
     reply_to: Option<i64>,
+    service: bool,
 }
 
 impl Draft {
@@ -28,7 +29,14 @@ impl Draft {
             Some(user) => message["from"] = user.object(),
             None => message["sender_chat"] = object,
         }
-        Self { chat, message, text: text.to_owned(), caption: false, entities: None, reply_to: None }
+        let text = text.to_owned();
+        Self { chat, message, text, caption: false, entities: None, reply_to: None, service: false }
+    }
+
+    /// The platform itself says that something happened.
+    pub(crate) fn service(mut self) -> Self {
+        self.service = true;
+        self
     }
 
     /// Any field, with any value.
@@ -130,15 +138,29 @@ impl Draft {
         self.message["reply_to_message"] = replied;
     }
 
+    /// Whether the bot gets it. In privacy mode it gets of a group what is certain to be meant for it, and a mention is
+    /// not (<https://core.telegram.org/bots/faq#what-messages-will-my-bot-get>).
     fn is_seen(&self) -> bool {
-        let me = self.chat.bot.user();
         let private = !matches!(self.message["chat"]["type"].as_str(), Some("group" | "supergroup"));
         let privacy = self.chat.bot.change(|account| account.privacy);
-        let named = me.username.unwrap_or_default();
-        private
-            || !privacy
-            || self.text.is_empty()
-            || self.text.contains(&format!("@{named}"))
-            || self.message["reply_to_message"]["from"]["id"] == me.id
+        private || !privacy || self.service || self.is_reply_to_bot() || self.is_command_for_bot()
+    }
+
+    fn is_reply_to_bot(&self) -> bool {
+        self.message["reply_to_message"]["from"]["id"] == self.chat.bot.user().id
+    }
+
+    /// A command that names the bot, or none while the bot was the last one to speak.
+    fn is_command_for_bot(&self) -> bool {
+        let command = self.text.split_whitespace().next().filter(|word| word.starts_with('/'));
+        let Some(command) = command.filter(|_| !self.caption) else { return false };
+        let me = self.chat.bot.user();
+        if let Some((_, named)) = command.split_once('@') {
+            return me.username.is_some_and(|username| username == named);
+        }
+        self.chat.room(|room| {
+            let last = room.messages.values().rfind(|message| message["from"]["is_bot"] == true);
+            last.is_some_and(|message| message["from"]["id"] == me.id)
+        })
     }
 }

@@ -7,7 +7,7 @@
 //! ([`Server::violations`]), and so is every answer of the fake itself. The program `fake-telegram` of this crate is
 //! the same for shell scripts.
 //!
-//! Other than the real server: a bot is in every chat that a test makes for it; entities that the platform finds by
+//! Other than the real server: a bot is in every chat that a test makes for it, and its privacy mode is off; entities that the platform finds by
 //! itself are found only in what people say; the old `parse_mode: Markdown` is refused; nothing but text is sent by
 //! bots.
 //!

@@ -311,9 +311,38 @@ fn what_people_and_others_send_is_as_described() {
     );
     assert_eq!(updates[12]["edited_channel_post"]["text"], "newer");
     place.server.assert_no_violations();
+}
+
+#[test]
+fn in_privacy_mode_a_bot_gets_commands_and_replies_but_no_mentions() {
+    let place = Place::new();
+    let group = place.bot.supergroup(-1002, "Big");
+    let me = place.bot.username();
+    let seen = |text: &str| group.say(&place.alice, text).update_id != 0;
+    assert_eq!(place.good("getMe", &json!({}))["can_read_all_group_messages"], true);
+    assert!(seen(&format!("@{me} hi")) && seen("not for the bot") && seen("/stop"));
     place.bot.privacy(true);
-    assert_eq!(group.say(&place.alice, "not for the bot").update_id, 0);
-    assert_ne!(group.say(&place.alice, &format!("@{} hi", place.bot.username())).update_id, 0);
+    assert_eq!(place.good("getMe", &json!({}))["can_read_all_group_messages"], false);
+    assert!(!seen(&format!("@{me} hi")) && !seen("not for the bot"));
+    assert!(seen(&format!("/stop@{me} now")) && !seen("/stop@another_bot"));
+    assert!(!seen("/stop"), "the bot has not spoken yet");
+    let sent = place.good("sendMessage", &json!({"chat_id": -1002, "text": "I am here"}));
+    assert!(seen("/stop") && !seen(&format!("@{me} hi")));
+    let sent = sent["message_id"].as_i64().unwrap();
+    assert_ne!(group.draft(&place.alice, "so?").reply_to(sent).send().update_id, 0);
+    let theirs = group.say(&place.alice, "mine").message_id;
+    assert_eq!(group.draft(&place.alice, "so?").reply_to(theirs).send().update_id, 0);
+    assert!(
+        group.media_group(&place.alice, &format!("@{me} look"), 2).iter().all(|part| part.update_id == 0)
+    );
+    assert_ne!(group.service(&place.alice, &json!({"new_chat_title": "New"})).update_id, 0);
+    let mut other = place.server.user(7, "Other");
+    other.is_bot = true;
+    group.draft(&other, "it is my turn").send();
+    assert!(!seen("/stop"), "the command is for the bot that spoke last");
+    assert_ne!(place.chat.say(&place.alice, "in private").update_id, 0);
+    assert_ne!(place.bot.channel(-1003, "Channel").post("news").update_id, 0);
+    place.server.assert_no_violations();
 }
 
 #[test]

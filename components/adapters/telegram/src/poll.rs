@@ -30,6 +30,12 @@ const WAITS: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// The longest wait that Telegram may ask for before the host is told to start again.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
+/// What an admin is told of a bot in privacy mode.
+const NO_MENTIONS: &str = "privacy mode is on for this bot: in groups Telegram gives it commands and replies to what it \
+     said, but no messages that mention it, unless it is an administrator there. So that mentions are answered, write \
+     /setprivacy to @BotFather, choose the bot and then Disable, take the bot out of its groups, and add it again. Then \
+     Telegram gives it everything that is said in its groups; still only what is said to it is answered.";
+
 /// Receives until something ends it.
 pub(crate) fn run() -> Result<(), AdapterError> {
     let settings = Settings::read().map_err(AdapterError::Configuration)?;
@@ -67,6 +73,9 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
             match api::call(&self.api, &GetMe::new()) {
                 Ok(me) => {
                     self.failures = 0;
+                    if hears_no_mentions(&me) {
+                        log::warn(NO_MENTIONS);
+                    }
                     return serde_json::from_value(me).map_err(|error| {
                         AdapterError::Protocol(format!("Telegram's answer to getMe makes no sense: {error}"))
                     });
@@ -205,6 +214,12 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
         (self.sleep)(Duration::from_secs(*wait));
         Ok(())
     }
+}
+
+/// Whether messages of groups that mention the bot do not come, from what `getMe` says of it. A server of one's own that
+/// says nothing of it may be an old one.
+fn hears_no_mentions(me: &Value) -> bool {
+    me["can_read_all_group_messages"].as_bool() == Some(false)
 }
 
 fn conflict(webhook: bool, description: &str) -> String {

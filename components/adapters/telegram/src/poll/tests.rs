@@ -256,3 +256,11 @@ fn who_the_bot_is_is_asked_until_there_is_an_answer() {
     assert_eq!(account(&me), Account { id: "42".into(), name: "@our_bot".into() });
     assert_eq!(slept.get(), 1);
 }
+
+#[test]
+fn a_bot_in_privacy_mode_is_told_from_one_that_hears_mentions() {
+    assert!(hears_no_mentions(&json!({ "id": 42, "can_read_all_group_messages": false })));
+    for hears in [json!({ "can_read_all_group_messages": true }), json!({ "id": 42 }), json!("strange")] {
+        assert!(!hears_no_mentions(&hears), "{hears}");
+    }
+}
