@@ -7,6 +7,8 @@
 #![expect(clippy::disallowed_methods, reason = "starting the program is what these tests do")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "chat/album.rs"]
+mod album;
 #[path = "chat/conversation.rs"]
 mod conversation;
 #[path = "chat/hostile.rs"]

@@ -83,7 +83,9 @@ components:
   telegram:
     credentials: {{ token: TELEGRAM_TOKEN }}
     settings: {{ base_url: "{base}"{settings} }}
-    grants: ["POST {base}/*/* credential=token private=127.0.0.1/32 timeout=70"]
+    grants:
+      - POST {base}/*/* credential=token private=127.0.0.1/32 timeout=70
+      - GET {base}/file/*/** credential=token private=127.0.0.1/32
 health: {{ enabled: false }}
 mcp: {{ enabled: false }}
 "#

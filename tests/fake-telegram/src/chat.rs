@@ -3,6 +3,7 @@
 use openpact_fake_kit::clock;
 use serde_json::{Value, json};
 
+use crate::album::Album;
 use crate::bot::Bot;
 use crate::draft::Draft;
 use crate::markup;
@@ -59,7 +60,7 @@ impl Chat {
         Draft::new(self.clone(), None, text).send()
     }
 
-    /// A person changes a message.
+    /// A person changes a message: its text, or else what stands below its picture.
     ///
     /// # Panics
     /// When there is no such message.
@@ -67,12 +68,17 @@ impl Chat {
         let date = self.date();
         let message = self.room(|room| {
             let message = room.messages.get_mut(&message_id).expect("a message that was sent");
-            message["text"] = text.into();
+            let (words, marks) = if message["text"].is_string() {
+                ("text", "entities")
+            } else {
+                ("caption", "caption_entities")
+            };
+            message[words] = text.into();
             message["edit_date"] = date.into();
-            message.as_object_mut().expect("a message is an object").remove("entities");
+            message.as_object_mut().expect("a message is an object").remove(marks);
             let entities = markup::detect(text);
             if !entities.is_empty() {
-                message["entities"] = json!(entities);
+                message[marks] = json!(entities);
             }
             message.clone()
         });
@@ -112,19 +118,9 @@ impl Chat {
         draft.send()
     }
 
-    /// An album: so many photos as messages of their own, the first with a caption.
-    pub fn media_group(&self, user: &User, caption: &str, photos: usize) -> Vec<Update> {
-        let group = format!("{}", self.date());
-        let photo = |index: usize| {
-            let id = format!("photo{index}");
-            json!([{"file_id": id, "file_unique_id": id, "width": 90, "height": 90}])
-        };
-        let one = |index: usize| {
-            let draft = self.draft(user, "").with("media_group_id", group.as_str().into());
-            let draft = draft.with("photo", photo(index));
-            if index == 0 { draft.caption(caption) } else { draft }.send()
-        };
-        (0..photos).map(one).collect()
+    /// An album of photos, which are messages of their own; the caption is the first one's.
+    pub fn album(&self, user: &User, caption: &str, photos: &[&[u8]]) -> Album {
+        Album::new(self, user, caption, photos)
     }
 
     /// What the bot sent here, in order.

@@ -13,6 +13,7 @@
 //!
 //! [`Server::violations`]: openpact_fake_kit::Server::violations
 
+mod album;
 mod bot;
 mod chat;
 mod control;
@@ -27,6 +28,7 @@ mod server;
 mod specification;
 mod world;
 
+pub use album::Album;
 pub use bot::Bot;
 pub use chat::Chat;
 pub use control::serve as serve_control;

@@ -133,6 +133,10 @@ pub(crate) struct Account {
     pub(crate) privacy: bool,
     pub(crate) room: HashMap<i64, Room>,
     pub(crate) queue: VecDeque<Queued>,
+    /// No poll gets anything now.
+    pub(crate) held: bool,
+    /// What comes next is not given together with what is in front of it.
+    pub(crate) apart: bool,
     pub(crate) next_update: i64,
     pub(crate) next_message: i64,
     pub(crate) allowed: Vec<String>,
@@ -149,6 +153,8 @@ pub(crate) struct Account {
 
 pub(crate) struct Queued {
     pub(crate) id: i64,
+    /// The poll that gives what is in front of it does not give it; the one after does.
+    pub(crate) apart: bool,
     pub(crate) at: SystemTime,
     pub(crate) value: Value,
 }
@@ -194,6 +200,8 @@ impl Account {
             privacy: false,
             room: HashMap::new(),
             queue: VecDeque::new(),
+            held: false,
+            apart: false,
             next_update: 100_000_001,
             next_message: 0,
             allowed: Vec::new(),
@@ -234,7 +242,7 @@ impl Account {
         let id = self.next_update;
         self.next_update += 1;
         value["update_id"] = id.into();
-        self.queue.push_back(Queued { id, at, value });
+        self.queue.push_back(Queued { id, apart: std::mem::take(&mut self.apart), at, value });
         self.arrived.notify_waiters();
         id
     }
@@ -250,7 +258,15 @@ impl Account {
                 self.queue.pop_front();
             }
         }
-        self.queue.iter().take(limit).map(|queued| queued.value.clone()).collect()
+        let mut given = Vec::new();
+        let limit = if self.held { 0 } else { limit };
+        for queued in self.queue.iter_mut().take(limit) {
+            if std::mem::take(&mut queued.apart) && !given.is_empty() {
+                break;
+            }
+            given.push(queued.value.clone());
+        }
+        given
     }
 }
 

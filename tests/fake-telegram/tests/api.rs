@@ -298,7 +298,7 @@ fn what_people_and_others_send_is_as_described() {
     group.draft(&place.alice, "anonymous").anonymous().send();
     group.draft(&place.bot.user(), "a bot").send();
     group.service(&place.alice, &json!({"new_chat_title": "New"}));
-    group.media_group(&place.alice, "album", 3);
+    group.album(&place.alice, "album", &[b"1", b"2", b"3"]).send();
     let post = channel.post("news");
     channel.edit(post.message_id, "newer");
     let updates = place.updates(0);
@@ -332,9 +332,8 @@ fn in_privacy_mode_a_bot_gets_commands_and_replies_but_no_mentions() {
     assert_ne!(group.draft(&place.alice, "so?").reply_to(sent).send().update_id, 0);
     let theirs = group.say(&place.alice, "mine").message_id;
     assert_eq!(group.draft(&place.alice, "so?").reply_to(theirs).send().update_id, 0);
-    assert!(
-        group.media_group(&place.alice, &format!("@{me} look"), 2).iter().all(|part| part.update_id == 0)
-    );
+    let album = group.album(&place.alice, &format!("@{me} look"), &[b"1", b"2"]).send();
+    assert!(album.iter().all(|part| part.update_id == 0));
     assert_ne!(group.service(&place.alice, &json!({"new_chat_title": "New"})).update_id, 0);
     let mut other = place.server.user(7, "Other");
     other.is_bot = true;
@@ -342,6 +341,33 @@ fn in_privacy_mode_a_bot_gets_commands_and_replies_but_no_mentions() {
     assert!(!seen("/stop"), "the command is for the bot that spoke last");
     assert_ne!(place.chat.say(&place.alice, "in private").update_id, 0);
     assert_ne!(place.bot.channel(-1003, "Channel").post("news").update_id, 0);
+    place.server.assert_no_violations();
+}
+
+#[test]
+fn an_album_comes_with_one_poll_or_with_two() {
+    let place = Place::new();
+    place.chat.album(&place.alice, "one", &[b"1", b"2", b"3"]).send();
+    let whole = place.updates(0);
+    let group = |update: &Value| update["message"]["media_group_id"].as_str().unwrap().to_owned();
+    assert_eq!(whole.len(), 3);
+    assert!(whole.iter().all(|update| group(update) == group(&whole[0])));
+    let captions: Vec<_> = whole.iter().map(|update| update["message"]["caption"].as_str()).collect();
+    assert_eq!(captions, [Some("one"), None, None]);
+    let photo = &whole[1]["message"]["photo"][0]["file_id"];
+    assert_eq!(place.good("getFile", &json!({"file_id": photo}))["file_size"], 1);
+    let next = whole[2]["update_id"].as_i64().unwrap() + 1;
+    place.chat.album(&place.alice, "two", &[b"1", b"2", b"3"]).send_in_two(1);
+    let first = place.updates(next);
+    assert_eq!(first.len(), 1);
+    let both = place.updates(next);
+    assert_eq!((both.len(), &both[0]), (3, &first[0]));
+    assert_ne!(group(&both[2]), group(&whole[0]));
+    let mut rest = place.chat.album(&place.alice, "three", &[b"1", b"2"]);
+    rest.send_some(1);
+    assert_eq!(place.updates(next).len(), 4);
+    rest.send();
+    assert_eq!(place.updates(next).len(), 5);
     place.server.assert_no_violations();
 }
 

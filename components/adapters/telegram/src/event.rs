@@ -1,5 +1,6 @@
 //! What an update means to the host.
 
+mod album;
 mod attachment;
 mod raw;
 
@@ -19,7 +20,7 @@ use teloxide_core::types::{
 use crate::command;
 use crate::entity::Text;
 
-pub(crate) use raw::{Raw, Unreadable};
+pub(crate) use raw::{Album, Raw, Unreadable};
 
 /// For whom updates are read.
 #[derive(Debug, Clone)]
@@ -36,32 +37,31 @@ impl Reader {
     /// The event that an update is; `None` for one that is not for the assistant.
     pub(crate) fn read(&self, raw: &Raw) -> Result<Option<InboundEvent>, Unreadable> {
         Ok(match raw.kind()? {
-            UpdateKind::Message(message) | UpdateKind::ChannelPost(message) => self.message(&message, None),
-            UpdateKind::EditedMessage(message) => self.message(&message, Some(revision(&message, raw.id))),
+            UpdateKind::Message(message) | UpdateKind::ChannelPost(message) => {
+                self.message(&[message], &[], None)
+            }
+            UpdateKind::EditedMessage(message) => {
+                let revision = revision(&message, raw.id);
+                self.message(&[message], &[], Some(revision))
+            }
             UpdateKind::CallbackQuery(query) => self.press(&query),
             _ => None,
         })
     }
 
-    fn message(&self, message: &Message, edit: Option<u64>) -> Option<InboundEvent> {
+    /// What was said in these messages, which are one to the person who sent them: the first one names it. `beside` them
+    /// others of the same album were delivered.
+    fn message(&self, parts: &[Message], beside: &[Message], edit: Option<u64>) -> Option<InboundEvent> {
+        let parts: Vec<_> = parts.iter().filter(|part| is_said(part, edit.is_some())).collect();
+        let message = *parts.first()?;
         let sender = self.sender(message)?;
-        let MessageKind::Common(common) = &message.kind else { return None };
-        // What a channel posts is there once already: as the post itself.
-        if matches!(common.media_kind, MediaKind::Migration(_)) || common.is_automatic_forward {
-            return None;
-        }
-        // A live location is changed with every step of whoever shares it, and nobody edits a place by hand.
-        if edit.is_some() && matches!(common.media_kind, MediaKind::Location(_)) {
-            return None;
-        }
-        let text = text(message);
-        let is_own = edit.is_none() && !is_of_others(message);
-        let happening = match self.command(message, &text).filter(|_| is_own) {
+        let is_own = edit.is_none() && !is_of_others(message) && parts.len() == 1;
+        let happening = match self.command(message).filter(|_| is_own) {
             Some(Command::Ours(command)) => Happening::Command(command),
             Some(Command::Others) => return None,
             None => {
-                let occasion = self.occasion(message, &text)?;
-                let body = self.inbound(message, text, occasion)?;
+                let occasion = self.occasion(message, parts.iter().copied().chain(beside))?;
+                let body = self.inbound(&parts, occasion)?;
                 if edit.is_some() { Happening::Edit(body) } else { Happening::Message(body) }
             }
         };
@@ -103,15 +103,23 @@ impl Reader {
         Some(Sender { id, display_name: user.full_name(), handle: user.username.clone(), kind })
     }
 
-    /// Why it is said to the assistant; `None` where it is not.
-    fn occasion(&self, message: &Message, text: &Text) -> Option<Occasion> {
+    /// Why it is said to the assistant, where one of `all` shows it; `None` where none does.
+    fn occasion<'a>(
+        &self,
+        message: &Message,
+        all: impl Iterator<Item = &'a Message> + Clone,
+    ) -> Option<Occasion> {
         if message.chat.is_private() {
             return Some(Occasion::Direct);
         }
-        if text.spans.iter().any(|span| text.mentions(span, &self.me)) {
+        let mentions = |message: &Message| {
+            let text = text(message);
+            text.spans.iter().any(|span| text.mentions(span, &self.me))
+        };
+        if all.clone().any(mentions) {
             return Some(Occasion::Mention);
         }
-        if replied(message).is_some_and(|replied| self.is_ours(replied)) {
+        if all.filter_map(replied).any(|replied| self.is_ours(replied)) {
             return Some(Occasion::Reply);
         }
         self.respond_all.contains(&message.chat.id.to_string()).then_some(Occasion::EveryMessage)
@@ -121,7 +129,31 @@ impl Reader {
         message.sender_chat.is_none() && message.from.as_ref().is_some_and(|user| user.id == self.me.id)
     }
 
-    fn inbound(&self, message: &Message, text: Text, occasion: Occasion) -> Option<InboundMessage> {
+    fn inbound(&self, parts: &[&Message], occasion: Occasion) -> Option<InboundMessage> {
+        let message = parts.first()?;
+        let mut lines: Vec<String> = vec![];
+        for part in parts {
+            // What holds for a whole album, such as where it was forwarded from, is said once.
+            let more: Vec<_> = self.lines(part).into_iter().filter(|line| !lines.contains(line)).collect();
+            lines.extend(more);
+        }
+        let attachments: Vec<_> = parts.iter().filter_map(|part| attachment::file(part)).collect();
+        // A mention alone is said to the assistant too; what has no text and no file is nothing.
+        if lines.is_empty() && attachments.is_empty() && occasion != Occasion::Mention {
+            return None;
+        }
+        Some(InboundMessage {
+            id: message.id.to_string(),
+            text: lines.join("\n"),
+            others: parts.iter().any(|part| is_of_others(part)),
+            attachments,
+            reply_to: parts.iter().find_map(|part| Some(self.quoted(part, replied(part)?))),
+            occasion,
+        })
+    }
+
+    /// What is said in it, and how it came about.
+    fn lines(&self, message: &Message) -> Vec<String> {
         let mut lines = vec![];
         if let Some(origin) = message.forward_origin() {
             lines.push(format!("[forwarded from {}]", origin_name(origin)));
@@ -130,23 +162,9 @@ impl Reader {
             lines.push(format!("[sent by way of {}]", name(&bot.full_name())));
         }
         lines.extend(attachment::other(message));
-        let file = attachment::file(message);
-        let body = text.without_leading_mention(&self.me).markdown();
-        if !body.trim().is_empty() {
-            lines.push(body);
-        }
-        // A mention alone is said to the assistant too; what has no text and no file is nothing.
-        if lines.is_empty() && file.is_none() && occasion != Occasion::Mention {
-            return None;
-        }
-        Some(InboundMessage {
-            id: message.id.to_string(),
-            text: lines.join("\n"),
-            others: is_of_others(message),
-            attachments: file.into_iter().collect(),
-            reply_to: replied(message).map(|replied| self.quoted(message, replied)),
-            occasion,
-        })
+        let body = text(message).without_leading_mention(&self.me).markdown();
+        lines.extend(Some(body).filter(|body| !body.trim().is_empty()));
+        lines
     }
 
     fn quoted(&self, message: &Message, replied: &Message) -> Quoted {
@@ -173,9 +191,9 @@ impl Reader {
     }
 
     /// The command that a message is.
-    fn command(&self, message: &Message, text: &Text) -> Option<Command> {
+    fn command(&self, message: &Message) -> Option<Command> {
         message.text()?;
-        let text = text.clone().without_leading_mention(&self.me);
+        let text = text(message).without_leading_mention(&self.me);
         let span = text.spans.iter().find(|span| span.kind == MessageEntityKind::BotCommand)?;
         if !text.text[..span.range.start].trim().is_empty() {
             return None;
@@ -262,6 +280,18 @@ fn text(message: &Message) -> Text {
         None => (message.caption().unwrap_or_default(), message.caption_entities()),
     };
     Text::new(text, entities.unwrap_or_default())
+}
+
+/// Whether it is something that is said at all, and not one of Telegram's own messages.
+fn is_said(message: &Message, is_edited: bool) -> bool {
+    let MessageKind::Common(common) = &message.kind else { return false };
+    match common.media_kind {
+        MediaKind::Migration(_) => false,
+        // A live location is changed with every step of whoever shares it, and nobody edits a place by hand.
+        MediaKind::Location(_) if is_edited => false,
+        // What a channel posts is there once already: as the post itself.
+        _ => !common.is_automatic_forward,
+    }
 }
 
 /// Whether somebody else than the sender wrote it: it is forwarded, or a bot made it on the sender's behalf. Of a message

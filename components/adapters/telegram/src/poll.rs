@@ -2,24 +2,27 @@
 //!
 //! An update is acknowledged to Telegram by the offset of the next poll, and the offset passes an update only when the
 //! host has stored it. The offset is kept, so that a new start acknowledges what the last one stored. What is being
-//! read is kept with it, so that an update of which the adapter dies again and again is passed at last.
+//! read is kept with it, so that an update of which the adapter dies again and again is passed at last. [`album`] says
+//! which updates are one event.
 
+mod album;
 mod offset;
 
 use std::time::Duration;
 
-use openpact_sdk::adapter::AdapterError;
 use openpact_sdk::adapter::inbox::{self, Account, Connection};
+use openpact_sdk::adapter::{AdapterError, InboundEvent};
 use openpact_sdk::log;
 use serde_json::Value;
 use teloxide_core::payloads::{GetMe, GetUpdates, GetUpdatesSetters as _};
 use teloxide_core::types::{AllowedUpdate, User};
 
 use crate::api::{self, Api, Exchange, Failure};
-use crate::event::{Raw, Reader};
+use crate::event::{Raw, Reader, Unreadable};
 use crate::settings::Settings;
 
-use offset::{DEATHS, Offset};
+use album::{Albums, Turn};
+use offset::{DEATHS, LIMIT, Offset};
 
 /// How long Telegram holds a poll while there is nothing, in seconds.
 const POLL: u32 = 50;
@@ -46,9 +49,9 @@ pub(crate) fn run() -> Result<(), AdapterError> {
     let account = account(&me);
     inbox::report(Connection::Connected(account.clone()))?;
     let reader = Reader { me, respond_all: settings.respond_all, bots: settings.bots };
-    let mut offset = Offset::load(&account.id);
+    let (mut offset, mut albums) = (Offset::load(&account.id), Albums::load(&account.id));
     loop {
-        receiver.round(&reader, &account, &mut offset)?;
+        receiver.round(&reader, &account, &mut offset, &mut albums)?;
     }
 }
 
@@ -91,8 +94,10 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
         reader: &Reader,
         account: &Account,
         offset: &mut Offset,
+        albums: &mut Albums,
     ) -> Result<(), AdapterError> {
-        let mut poll = GetUpdates::new().limit(offset.limit()).timeout(POLL).allowed_updates([
+        let limit = if albums.need_all(offset.next) { LIMIT } else { offset.limit() };
+        let mut poll = GetUpdates::new().limit(limit).timeout(POLL).allowed_updates([
             AllowedUpdate::Message,
             AllowedUpdate::EditedMessage,
             AllowedUpdate::CallbackQuery,
@@ -110,7 +115,7 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
         if std::mem::take(&mut self.lost) {
             inbox::report(Connection::Connected(account.clone()))?;
         }
-        match self.take(reader, answer, offset) {
+        match self.take(reader, answer, offset, albums) {
             Ok(()) => self.failures = 0,
             // What was not stored comes again with the next poll.
             Err(why) => self.pause(&why)?,
@@ -118,52 +123,90 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
         Ok(())
     }
 
-    /// Delivers a batch in order; stops where the host cannot store.
-    fn take(&mut self, reader: &Reader, updates: Vec<Value>, offset: &mut Offset) -> Result<(), String> {
+    /// Delivers a batch in order; stops where the host cannot store, and waits where more may belong to it.
+    fn take(
+        &mut self,
+        reader: &Reader,
+        updates: Vec<Value>,
+        offset: &mut Offset,
+        albums: &mut Albums,
+    ) -> Result<(), String> {
         let mut updates: Vec<_> = updates.into_iter().filter_map(Raw::new).collect();
+        // Seen already, and not acknowledged because the poll that would have done it was cut.
+        let next = offset.fresh_number();
+        updates.retain(|update| next.is_none_or(|next| update.id >= next));
         updates.sort_by_key(|update| update.id);
-        for update in updates {
-            // Seen already, and not acknowledged because the poll that would have done it was cut.
-            if offset.fresh_number().is_some_and(|next| update.id < next) {
-                continue;
-            }
-            if offset.begin(update.id) {
-                if let Err(why) = self.deliver(reader, &update) {
-                    offset.put_back();
-                    return Err(why);
+        updates.dedup_by_key(|update| update.id);
+        for (index, update) in updates.iter().enumerate() {
+            match albums.turn(update, &updates[index..]) {
+                Turn::Wait => {
+                    (self.sleep)(album::WAIT);
+                    return Ok(());
                 }
-            } else {
-                log::warn(&format!(
+                Turn::Deliver(parts) if offset.begin(update.id) => {
+                    if let Err(why) = self.deliver(reader, albums, &parts) {
+                        offset.put_back();
+                        return Err(why);
+                    }
+                }
+                Turn::Deliver(_) => log::warn(&format!(
                     "the adapter broke {DEATHS} times at the update {}, which is skipped: whoever sent it gets no \
                      answer",
                     update.id
-                ));
+                )),
+                Turn::Passed => {}
             }
             offset.pass(update.id);
         }
+        albums.rest();
         Ok(())
     }
 
-    /// Delivers one update; an error says why the host could not store it.
-    fn deliver(&mut self, reader: &Reader, update: &Raw) -> Result<(), String> {
-        let event = match reader.read(update) {
-            Ok(Some(event)) => event,
-            Ok(None) => return Ok(()),
-            Err(unreadable) => {
-                if !std::mem::replace(&mut self.warned, true) {
-                    log::warn(&format!(
-                        "Telegram sent an update ({}, {}) that this version does not understand; such updates are \
-                         skipped, further ones without a word",
-                        update.id, unreadable.kind
-                    ));
-                }
-                return Ok(());
-            }
+    /// The event that these updates are together; `None` for what is not for the assistant, or makes no sense.
+    fn read(&mut self, reader: &Reader, albums: &mut Albums, updates: &[&Raw]) -> Option<InboundEvent> {
+        let update = updates.first()?;
+        let Some(album) = &update.album else {
+            return reader.read(update).unwrap_or_else(|unreadable| self.tell(update, &unreadable));
         };
+        let mut parts = vec![];
+        for update in updates {
+            match update.message() {
+                Ok(message) => parts.push(message),
+                Err(unreadable) => self.tell(update, &unreadable),
+            }
+        }
+        if !update.is_edit() {
+            let event = reader.join(&parts, &albums.known(album));
+            albums.keep(album, parts);
+            return event;
+        }
+        let edited = parts.first()?;
+        match albums.change(album, edited) {
+            Some(all) => reader.change(all, edited, update.id),
+            None => reader.change(&parts, edited, update.id),
+        }
+    }
+
+    /// Says once that something is not understood.
+    fn tell<T: Default>(&mut self, update: &Raw, unreadable: &Unreadable) -> T {
+        if !std::mem::replace(&mut self.warned, true) {
+            log::warn(&format!(
+                "Telegram sent an update ({}, {}) that this version does not understand; such updates are skipped, \
+                 further ones without a word",
+                update.id, unreadable.kind
+            ));
+        }
+        T::default()
+    }
+
+    /// Delivers what these updates are together; an error says why the host could not store it.
+    fn deliver(&mut self, reader: &Reader, albums: &mut Albums, updates: &[&Raw]) -> Result<(), String> {
+        let Some(event) = self.read(reader, albums, updates) else { return Ok(()) };
+        let update = updates.first().map_or(0, |update| update.id);
         match inbox::deliver(event) {
             Ok(()) => Ok(()),
             Err(inbox::Error::Invalid(why)) => {
-                log::warn(&format!("the update {} was not taken: {why}", update.id));
+                log::warn(&format!("the update {update} was not taken: {why}"));
                 Ok(())
             }
             Err(inbox::Error::WrongAccount) => Err("the account is not this instance's any more".to_owned()),

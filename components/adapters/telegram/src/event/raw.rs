@@ -1,10 +1,13 @@
 //! An update as it comes, read with care: Telegram adds things faster than any crate follows.
 
 use openpact_sdk::serde_json::{self, Map, Value};
-use teloxide_core::types::{MessageEntity, MessageKind, Update, UpdateKind};
+use teloxide_core::types::{Message, MessageEntity, MessageKind, Update, UpdateKind};
 
 /// The kinds of updates that hold a message.
 const MESSAGES: [&str; 4] = ["message", "edited_message", "channel_post", "edited_channel_post"];
+
+/// The kind of updates that change a message.
+const EDIT: &str = "edited_message";
 
 /// What a message needs to be understood where the rest of it is not.
 const NEEDED: [&str; 16] = [
@@ -26,13 +29,23 @@ const NEEDED: [&str; 16] = [
     "reply_to_message",
 ];
 
+/// The longest id of an album, in bytes; Telegram's have about twenty.
+const ALBUM: usize = 64;
+
 /// An update: its number is there even where the rest makes no sense.
 #[derive(Debug, Clone)]
 pub(crate) struct Raw {
     /// Its number.
     pub(crate) id: u64,
+    /// The album that it brings a part of, or changes one of.
+    pub(crate) album: Option<Album>,
     update: Value,
 }
+
+/// What the parts of an album have in common: the id that Telegram gives it, the chat and topic, and who sent it. One
+/// person's words never stand in the name of another, whatever the ids say.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Album(String);
 
 /// The update is of a kind that nobody knows, or is not what its kind should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +58,24 @@ impl Raw {
     /// `None` for what has no number, and so can be neither told apart nor acknowledged.
     pub(crate) fn new(update: Value) -> Option<Self> {
         let id = update.get("update_id")?.as_u64()?;
-        Some(Self { id, update })
+        let read = ["message", EDIT, "channel_post"];
+        let album = read.into_iter().find_map(|kind| album(update.get(kind)?));
+        Some(Self { id, album, update })
+    }
+
+    /// Whether it changes a message that was there before.
+    pub(crate) fn is_edit(&self) -> bool {
+        self.update.get(EDIT).is_some()
+    }
+
+    /// The message in it.
+    pub(crate) fn message(&self) -> Result<Message, Unreadable> {
+        match self.kind()? {
+            UpdateKind::Message(message)
+            | UpdateKind::EditedMessage(message)
+            | UpdateKind::ChannelPost(message) => Ok(message),
+            _ => Err(self.unreadable()),
+        }
     }
 
     /// What it is.
@@ -78,6 +108,16 @@ impl Raw {
             kind: kind.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect(),
         }
     }
+}
+
+fn album(message: &Value) -> Option<Album> {
+    let group = message.get("media_group_id")?.as_str().filter(|group| group.len() <= ALBUM)?;
+    let id = |path: &str| message.pointer(path).and_then(Value::as_i64).unwrap_or_default();
+    // Where there are no topics, this is the number of a chain of replies, in which not every part need stand.
+    let is_topic = message.get("is_topic_message").and_then(Value::as_bool) == Some(true);
+    let thread = if is_topic { id("/message_thread_id") } else { 0 };
+    let (chat, person, sender) = (id("/chat/id"), id("/from/id"), id("/sender_chat/id"));
+    Some(Album(format!("{chat} {thread} {person} {sender} {group}")))
 }
 
 fn read(update: &Map<String, Value>) -> Option<UpdateKind> {

@@ -337,6 +337,42 @@ fn files_come_with_their_message_and_are_named_where_they_are_quoted() {
 }
 
 #[test]
+fn parts_of_an_album_are_said_as_one_message() {
+    let origin = json!({ "type": "hidden_user", "sender_user_name": "Bob", "date": 1 });
+    let part = |id: i64, more: Value| {
+        let size = json!({ "file_id": format!("f{id}"), "file_unique_id": "u", "width": 1, "height": 1 });
+        let mut content =
+            message(private(), json!({ "message_id": id, "media_group_id": "a", "photo": [size] }));
+        content.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        Raw::new(json!({ "update_id": id, "message": content })).expect("a number").message().expect("one")
+    };
+    let joined = |parts: &[Message]| {
+        let event = reader().join(parts, &[]).expect("an event");
+        let Happening::Message(message) = event.happening else { panic!() };
+        (event.id, message)
+    };
+    let forwarded = json!({ "forward_origin": origin });
+    let mut caption = forwarded.clone();
+    caption["caption"] = "look".into();
+    let replied = json!({ "message_id": 4, "date": 1, "chat": private(), "text": "what?", "from": ada() });
+    let reply = json!({ "reply_to_message": replied });
+    let (id, body) = joined(&[part(5, forwarded), part(6, caption), part(7, reply)]);
+    let text: Vec<_> = body.text.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!((id.as_str(), body.id.as_str()), ("7:5", "5"));
+    assert_eq!(text, ["[forwarded from Bob]", "look"], "what holds for all is said once");
+    assert!(body.others, "one part is enough");
+    assert_eq!(body.reply_to.and_then(|quoted| quoted.text).as_deref().map(str::trim), Some("what?"));
+    assert_eq!(body.attachments.len(), 3);
+    assert!(!joined(&[part(5, json!({})), part(6, json!({ "caption": "a" }))]).1.others);
+    // What is not understood of it leaves the rest.
+    let strange = json!({ "update_id": 8, "message": { "message_id": 4, "date": 1, "chat": private(),
+        "from": ada(), "media_group_id": "a", "hologram": {} } });
+    let strange = Raw::new(strange).expect("a number").message().expect("a message of no known kind");
+    assert_eq!(joined(&[strange, part(5, json!({}))]).0, "7:5");
+    assert_eq!(reader().join(&[], &[]), None);
+}
+
+#[test]
 fn a_reply_quotes_what_it_replies_to() {
     let replied = json!({ "message_id": 4, "date": 1, "chat": private(), "text": "all of it",
         "from": { "id": 42, "is_bot": true, "first_name": "Ours" } });

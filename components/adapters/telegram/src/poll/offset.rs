@@ -7,7 +7,7 @@ use openpact_sdk::{clock, kv, log};
 /// How often the adapter may die of one update before it is passed.
 pub(super) const DEATHS: u32 = 3;
 /// The most updates of one poll, which is the most that there are.
-const LIMIT: u8 = 100;
+pub(super) const LIMIT: u8 = 100;
 /// After a week without updates Telegram begins with another number (Bot API, `Update`): an offset from before it could
 /// acknowledge what nobody has seen.
 const LIFE: Duration = Duration::from_hours(6 * 24);

@@ -12,6 +12,8 @@ use serde_json::json;
 use super::*;
 use crate::api::Refusal;
 
+mod album;
+
 /// Answers in order; keeps what it was asked.
 #[derive(Default)]
 struct Script {
@@ -63,10 +65,10 @@ fn rounds_with(api: Script, rounds: usize) -> Run {
     let me = serde_json::from_value(me).expect("a user");
     let account = account(&me);
     let reader = Reader { me, respond_all: [].into(), bots: [].into() };
-    let mut offset = Offset::load(&account.id);
+    let (mut offset, mut albums) = (Offset::load(&account.id), Albums::load(&account.id));
     let mut result = Ok(());
     for _ in 0..rounds {
-        result = receiver.round(&reader, &account, &mut offset);
+        result = receiver.round(&reader, &account, &mut offset, &mut albums);
         if result.is_err() {
             break;
         }
