@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use openpact_fake_telegram::{Fault, Rule};
+use openpact_fake_telegram::{Call, Fault, Rule};
 use serde_json::{Value, json};
 
 use super::stage::{ANYTHING, Stage};
@@ -40,6 +40,7 @@ fn an_owner_and_the_assistant_talk() {
     let stage = Stage::start(script(), "", "");
     a_tool_runs_and_the_answer_is_split_and_formatted(&stage);
     markup_that_is_refused_is_said_plainly(&stage);
+    limits_in_the_words_of_a_proxy_are_kept(&stage);
     an_edit_is_answered_as_one(&stage);
     in_a_group_it_answers_who_speaks_to_it(&stage);
     in_a_topic_it_answers_in_the_topic(&stage);
@@ -89,6 +90,24 @@ fn markup_that_is_refused_is_said_plainly(stage: &Stage) {
     assert!(said.text.contains("bold") && said.text.contains("& <b>."), "{said:?}");
     let after = stage.ask(&chat, &stage.owner, "Go on.");
     assert_eq!((after.text.as_str(), chat.sent().len()), (ANYTHING, before + 2), "it was said once");
+}
+
+fn limits_in_the_words_of_a_proxy_are_kept(stage: &Stage) {
+    let chat = stage.owner_chat();
+    let (before, starts) = (chat.sent().len(), stage.platform.count("getMe"));
+    for method in ["getUpdates", "sendMessage"] {
+        stage.platform.fault(Rule::new(Fault::TooManyRequestsPage(1)).method(method).times(1));
+    }
+    for text in ["How are you?", "And now?"] {
+        assert_eq!(stage.ask(&chat, &stage.owner, text).text, ANYTHING);
+    }
+    let limited = |method: &str| {
+        let is_it = |call: &&Call| call.status == 429 && call.method.eq_ignore_ascii_case(method);
+        stage.platform.look(|world| world.calls().iter().filter(is_it).count())
+    };
+    assert_eq!((limited("getUpdates"), limited("sendMessage")), (1, 1));
+    assert_eq!(chat.sent().len(), before + 2, "each was said once");
+    assert_eq!(stage.platform.count("getMe"), starts, "the adapter goes on");
 }
 
 fn an_edit_is_answered_as_one(stage: &Stage) {

@@ -5,6 +5,9 @@ use openpact_text::foreign::shortened;
 use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Response};
 
+/// The status of an answer to one request too many.
+pub const TOO_MANY: u16 = 429;
+
 /// An answer, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -35,7 +38,11 @@ pub fn receive(request: RequestBuilder) -> Result<Received, Lost> {
     block_on(async {
         let response = request.send().await?;
         let received = head(&response);
-        let body = response.bytes().await?.to_vec();
+        let body = match response.bytes().await {
+            // That there were too many is said already.
+            Err(_) if received.status == TOO_MANY => Vec::new(),
+            body => body?.to_vec(),
+        };
         Ok(Received { body, ..received })
     })
 }

@@ -20,6 +20,8 @@ pub enum Fault {
     BadRequest(String),
     /// 429 with the seconds to wait, in `parameters` and in the header.
     TooManyRequests(u64),
+    /// 429 with the seconds to wait in the header alone, and a page of a proxy.
+    TooManyRequestsPage(u64),
     /// A status of 500 and more with the API's envelope.
     ServerError(u16),
     /// A status of 500 and more with a page of a proxy.

@@ -127,6 +127,11 @@ async fn faulty(
         Fault::Drip(milliseconds) => pieces(wire::drip(&body, milliseconds)),
         Fault::Malformed => Ok(wire::whole(200, JSON, String::from_utf8_lossy(&body).replacen(':', ";", 1))),
         Fault::Misshapen => Ok(wire::whole(200, JSON, fault::misshapen().to_string())),
+        Fault::TooManyRequestsPage(seconds) => {
+            let mut response = wire::whole(429, "text/html", wire::page(429));
+            response.headers_mut().insert("retry-after", seconds.into());
+            Ok(response)
+        }
         Fault::ServerErrorPage(status) => Ok(wire::whole(status, "text/html", wire::page(status))),
         _ => Ok(envelope(answer)),
     }

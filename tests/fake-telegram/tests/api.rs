@@ -406,6 +406,9 @@ fn faults_strike_where_they_are_set() {
     assert!(half.starts_with("HTTP/1.1 200 ") && !half.ends_with('}') && done == 1, "{half}");
     let (page, done) = strike(Fault::ServerErrorPage(502));
     assert!(page.starts_with("HTTP/1.1 502 ") && page.contains("<html>") && done == 0, "{page}");
+    let (page, done) = strike(Fault::TooManyRequestsPage(3));
+    assert!(page.starts_with("HTTP/1.1 429 ") && page.contains("\r\nretry-after: 3\r\n"), "{page}");
+    assert!(page.contains("<html>") && done == 0, "{page}");
     let (odd, done) = strike(Fault::Malformed);
     assert!(
         serde_json::from_str::<Value>(odd.split_once("\r\n\r\n").unwrap().1).is_err() && done == 1,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use openpact_kit::Lost;
+use openpact_kit::{Lost, TOO_MANY};
 use openpact_sdk::adapter::{AdapterError, RateLimit, SendError};
 use openpact_sdk::credentials::{self, Missing};
 use openpact_text::foreign::{self, shortened};
@@ -154,7 +154,7 @@ impl Exchange for Api {
         let media_type = reqwest::header::HeaderValue::from_static("application/json");
         let request = request.header(reqwest::header::CONTENT_TYPE, media_type).body(body).timeout(timeout);
         let answer = openpact_kit::receive(request).map_err(|lost| failure(lost, || self.grant()))?;
-        result(answer.status, &answer.body)
+        result(answer.status, retry_after(&answer.headers), &answer.body)
     }
 }
 
@@ -167,8 +167,32 @@ impl Download for Api {
     }
 }
 
-/// Takes an answer apart.
-fn result(status: u16, body: &[u8]) -> Result<Value, Failure> {
+/// How long to wait, where a header says it in seconds.
+fn retry_after(headers: &[(String, String)]) -> Option<Duration> {
+    let (_, seconds) = headers.iter().find(|(name, _)| name == "retry-after")?;
+    Some(Duration::from_secs(seconds.trim().parse().ok()?))
+}
+
+/// Takes an answer apart; `wait` is what its header says. That there were too many requests is also said by a proxy in
+/// front of the Bot API, in words of its own: whoever says it has done nothing.
+fn result(status: u16, wait: Option<Duration>, body: &[u8]) -> Result<Value, Failure> {
+    let answer = understood(status, body);
+    if status != TOO_MANY {
+        return answer;
+    }
+    let refusal = match answer {
+        Err(Failure::Refused(refusal)) if refusal.code == TOO_MANY => refusal,
+        _ => Refusal {
+            code: TOO_MANY,
+            description: "too many requests".to_owned(),
+            retry_after: None,
+            migrated_to: None,
+        },
+    };
+    Err(Failure::Refused(Refusal { retry_after: refusal.retry_after.or(wait), ..refusal }))
+}
+
+fn understood(status: u16, body: &[u8]) -> Result<Value, Failure> {
     let Ok(Value::Object(mut answer)) = serde_json::from_slice(body) else {
         return Err(Failure::Garbled(status, shortened(&String::from_utf8_lossy(body))));
     };

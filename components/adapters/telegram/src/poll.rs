@@ -218,7 +218,8 @@ impl<E: Exchange, S: Fn(Duration)> Receiver<E, S> {
     fn endure(&mut self, failure: Failure) -> Result<(), AdapterError> {
         match &failure {
             Failure::Refused(refusal) if refusal.code == 429 => {
-                let wait = refusal.retry_after.unwrap_or(Duration::from_secs(1));
+                // No answer asks for polls without a pause.
+                let wait = refusal.retry_after.unwrap_or_default().max(Duration::from_secs(1));
                 if wait > LONGEST_WAIT {
                     return Err(AdapterError::Unavailable(failure.text()));
                 }

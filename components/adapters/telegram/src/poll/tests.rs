@@ -208,8 +208,8 @@ fn a_wait_that_is_asked_for_is_kept() {
             migrated_to: None,
         }))
     };
-    let run = run(vec![wait(7), wait(300), Ok(json!([])), wait(301)]);
-    assert_eq!(run.slept, [7, 300]);
+    let run = run(vec![wait(7), wait(300), wait(0), Ok(json!([])), wait(301)]);
+    assert_eq!(run.slept, [7, 300, 1]);
     assert!(matches!(run.result, Err(AdapterError::Unavailable(_))));
 }
 
