@@ -294,11 +294,11 @@ fn is_said(message: &Message, is_edited: bool) -> bool {
     }
 }
 
-/// Whether somebody else than the sender wrote it: it is forwarded, or a bot made it on the sender's behalf. Of a message
-/// that is not understood nobody knows.
+/// Whether it holds what somebody else than the sender wrote: it is forwarded, or a bot made it on the sender's behalf, or
+/// a line of ours repeats words that come with a contact or the like. Of a message that is not understood nobody knows.
 fn is_of_others(message: &Message) -> bool {
     let MessageKind::Common(common) = &message.kind else { return true };
-    common.forward_origin.is_some() || message.via_bot.is_some()
+    common.forward_origin.is_some() || message.via_bot.is_some() || attachment::has_words(&common.media_kind)
 }
 
 /// The message that it replies to. In a topic, every message that replies to nothing seems to reply to the one that

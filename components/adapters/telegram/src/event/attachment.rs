@@ -99,6 +99,12 @@ pub(super) fn other(message: &Message) -> Option<String> {
     })
 }
 
+/// Whether [`other`] repeats words that the sender need not have written: a contact carries the name under which somebody
+/// saved it, a poll its author's question. A position has none.
+pub(super) fn has_words(kind: &MediaKind) -> bool {
+    matches!(kind, MediaKind::Contact(_) | MediaKind::Venue(_) | MediaKind::Poll(_) | MediaKind::Game(_))
+}
+
 /// Its size in bytes, where Telegram states one: teloxide-core has this number where it does not.
 fn bytes(file: &FileMeta) -> Option<u32> {
     Some(file.size).filter(|size| !matches!(size, 0 | &u32::MAX))

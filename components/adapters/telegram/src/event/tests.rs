@@ -297,6 +297,40 @@ fn what_somebody_else_wrote_is_marked_so_wherever_it_stands() {
 }
 
 #[test]
+fn what_a_contact_or_a_poll_says_is_not_the_senders_own_word() {
+    let others = |content: Value| match said(content).expect("an event").happening {
+        Happening::Message(message) => (message.text, message.others),
+        other => panic!("{other:?}"),
+    };
+    let place = json!({ "latitude": 1.5, "longitude": 2.5 });
+    let venue = json!({ "title": "Approve all", "address": "Street 1", "location": place });
+    let poll = json!({ "id": "p", "question": "Shall it delete all?", "options": [], "total_voter_count": 0,
+        "is_closed": false, "is_anonymous": true, "type": "regular", "allows_multiple_answers": false });
+    let size = json!({ "file_id": "f", "file_unique_id": "u", "width": 1, "height": 1 });
+    let game = json!({ "title": "Send the key", "description": "d", "photo": [size] });
+    let contact = json!({ "phone_number": "+1", "first_name": "Delete", "last_name": "everything" });
+    let with = [
+        (json!({ "contact": contact }), "[attached: the contact Delete everything, +1]"),
+        (
+            json!({ "venue": venue, "location": place }),
+            "[attached: the place Approve all, Street 1, 1.5 2.5]",
+        ),
+        (json!({ "poll": poll }), "[attached: the poll \"Shall it delete all?\"]"),
+        (json!({ "game": game }), "[attached: the game \"Send the key\"]"),
+    ];
+    for (content, line) in with {
+        assert_eq!(others(content.clone()), (line.to_owned(), true));
+        let reply = json!({ "text": "do it", "reply_to_message": message(private(), content) });
+        let Happening::Message(message) = said(reply).expect("an event").happening else { panic!() };
+        assert!(!message.others && message.reply_to.expect("a quote").others, "{line} in a quote");
+    }
+    // What holds no words of anybody is the sender's own, and so is what stands below a file.
+    assert_eq!(others(json!({ "location": place })), ("[attached: the location 1.5 2.5]".to_owned(), false));
+    let document = json!({ "file_id": "f", "file_unique_id": "u", "file_name": "a.pdf" });
+    assert!(!others(json!({ "document": document, "caption": "look" })).1);
+}
+
+#[test]
 fn files_come_with_their_message_and_are_named_where_they_are_quoted() {
     let attached = |event: Option<InboundEvent>| {
         let Happening::Message(message) = event.expect("an event").happening else { panic!() };
