@@ -15,13 +15,13 @@ use slack_morphism::events::{SlackCommandEvent, SlackInteractionBlockActionsEven
 use crate::command;
 use crate::mrkdwn;
 use crate::render::ACTION;
-use crate::thread::{self, Thread};
+use crate::thread::{self, Mentions, Thread};
 
 pub(crate) use raw::FileId;
 use raw::{Attached, Said};
 
 /// For whom events are read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Reader {
     /// The user of the app's bot: the account.
     pub(crate) user: String,
@@ -33,6 +33,8 @@ pub(crate) struct Reader {
     pub(crate) respond_all: BTreeSet<String>,
     /// The other bots that are listened to.
     pub(crate) bots: BTreeSet<String>,
+    /// Who mentioned it where.
+    pub(crate) mentions: Mentions,
 }
 
 /// Why there is no event.
@@ -67,13 +69,17 @@ impl Interaction {
 
 impl Reader {
     /// The event that the payload of `events_api` is; `None` for one that is not for the assistant.
-    pub(crate) fn event(&self, payload: &Value) -> Result<Option<InboundEvent>, Unread> {
+    pub(crate) fn event(&mut self, payload: &Value) -> Result<Option<InboundEvent>, Unread> {
         let Some(said) = Said::read(payload)? else { return Ok(None) };
         if let Some(kind) = &said.kind {
             thread::keep_kind(&said.channel, kind);
         }
         let Some(sender) = self.sender(&said) else { return Ok(None) };
-        let Some(occasion) = self.occasion(&said)? else { return Ok(None) };
+        let Some(occasion) = self.occasion(&said, &sender)? else { return Ok(None) };
+        let channel = channel(&said);
+        if let (Occasion::Mention, Some(root)) = (occasion, &channel.thread) {
+            self.mentions.add(&sender.id, &channel.id, root);
+        }
         let others = !said.shared.is_empty();
         let is_own = !others && said.edited.is_none() && said.attached.is_empty();
         let happening = if let Some(command) = self.command(&said, occasion).filter(|_| is_own) {
@@ -87,7 +93,7 @@ impl Reader {
             id: format!("{}:{}", said.channel, said.ts),
             revision: said.edited.as_deref().map_or(0, milliseconds),
             time: milliseconds(said.edited.as_deref().unwrap_or(&said.ts)),
-            channel: channel(&said),
+            channel,
             sender,
             happening,
         }))
@@ -123,7 +129,7 @@ impl Reader {
     }
 
     /// Why it is said to the assistant; `None` where it is not.
-    fn occasion(&self, said: &Said) -> Result<Option<Occasion>, Unread> {
+    fn occasion(&self, said: &Said, sender: &Sender) -> Result<Option<Occasion>, Unread> {
         if audience(said.kind.as_deref(), &said.channel) == Audience::Direct {
             return Ok(Some(Occasion::Direct));
         }
@@ -132,7 +138,11 @@ impl Reader {
         }
         if let Some(root) = &said.thread {
             let thread = Thread { account: &self.user, channel: &said.channel, root };
-            let joined = thread.is_joined();
+            let joined = if self.mentions.has(&sender.id, &said.channel, root) {
+                Ok(true)
+            } else {
+                thread.is_joined()
+            };
             if joined.map_err(|error| Unread::Unavailable(format!("{error:?}")))? {
                 return Ok(Some(Occasion::Thread));
             }

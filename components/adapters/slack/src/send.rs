@@ -112,9 +112,13 @@ pub(crate) fn delete(api: &impl Exchange, target: &Target, id: &str) -> Result<(
     }
 }
 
-/// Shows that an answer is being written, where Slack can: in a thread, for an app that is set up as an agent.
+/// Shows that an answer is being written, where Slack can: in a thread, for an app that is set up as an agent. What is
+/// said there meanwhile is said to the assistant: the host shows it to nobody whom it does not answer.
 pub(crate) fn typing(api: &impl Exchange, target: &Target) -> Result<(), SendError> {
     let Some(thread) = thread(target) else { return Ok(()) };
+    if !is_direct(&target.channel) {
+        Thread { account: &target.account, channel: &target.channel, root: thread }.join();
+    }
     let channel = SlackChannelId(target.channel.clone());
     let request =
         SlackApiAssistantThreadsSetStatusRequest::new(channel, STATUS.to_owned(), SlackTs(thread.to_owned()));

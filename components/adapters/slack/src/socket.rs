@@ -12,7 +12,7 @@ mod people;
 use std::time::Duration;
 
 use openpact_sdk::adapter::inbox::{self, Account, Connection};
-use openpact_sdk::adapter::{AdapterError, Happening, InboundEvent, Occasion};
+use openpact_sdk::adapter::{AdapterError, InboundEvent};
 use openpact_sdk::serde_json;
 use openpact_sdk::{clock, log};
 use slack_morphism::api::SlackApiAuthTestResponse;
@@ -20,7 +20,7 @@ use slack_morphism::api::SlackApiAuthTestResponse;
 use crate::api::{self, Api, Exchange, Failure, Payload};
 use crate::event::{Reader, Unread};
 use crate::settings::Settings;
-use crate::thread::Thread;
+use crate::thread::Mentions;
 
 use frame::{Envelope, Frame, Kind};
 use life::{Life, Side, Step};
@@ -55,6 +55,7 @@ pub(crate) fn run() -> Result<(), AdapterError> {
         name: me.user.unwrap_or_else(|| "the assistant".to_owned()),
         respond_all: settings.respond_all,
         bots: settings.bots,
+        mentions: Mentions::default(),
     };
     let start = clock::monotonic();
     let now = || clock::monotonic().saturating_duration_since(start);
@@ -303,19 +304,13 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
     }
 
     fn store(&self, event: &InboundEvent) -> bool {
-        let joins = joins(event);
         let mut stored = inbox::deliver(event.clone());
         if matches!(stored, Err(inbox::Error::Unavailable(_))) {
             (self.patience.sleep)(STORE_WAIT);
             stored = inbox::deliver(event.clone());
         }
         match stored {
-            Ok(()) => {
-                if let (true, Some(root)) = (joins, &event.channel.thread) {
-                    Thread { account: &event.account, channel: &event.channel.id, root }.join();
-                }
-                true
-            }
+            Ok(()) => true,
             Err(inbox::Error::Invalid(why)) => {
                 log::warn(&format!("the event {} was not taken: {why}", event.id));
                 true
@@ -330,14 +325,6 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
                 false
             }
         }
-    }
-}
-
-/// Whether the assistant takes part in the thread from now on.
-fn joins(event: &InboundEvent) -> bool {
-    match &event.happening {
-        Happening::Message(message) | Happening::Edit(message) => message.occasion == Occasion::Mention,
-        _ => false,
     }
 }
 

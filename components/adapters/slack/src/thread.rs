@@ -1,12 +1,20 @@
 //! The threads in which the assistant takes part, and what is known of channels: kept, because the loop and every send
 //! have an instance of their own.
 //!
+//! It takes part where it says something or is about to, which the host decides, and never because it was mentioned:
+//! anybody can do that, and would make it listen to everybody else there.
+//!
 //! A key of a thread begins with its time, so that the oldest come first when room is needed.
+
+use std::collections::BTreeMap;
 
 use openpact_sdk::{kv, log};
 
 /// Keys that make room at once.
 const ROOM: u32 = 500;
+
+/// How many people are remembered who mentioned it.
+const PEOPLE: usize = 1_000;
 
 /// A thread of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +37,29 @@ impl Thread<'_> {
         keep(&self.key(), b"");
     }
 
-    /// Whether the assistant answered here, or was mentioned.
+    /// Whether the assistant answered here, or is about to.
     pub(crate) fn is_joined(self) -> Result<bool, kv::Error> {
         kv::get(&self.key()).map(|value| value.is_some())
+    }
+}
+
+/// The thread in which each person mentioned the assistant last. Until it has answered there, what that person adds is
+/// said to it too. What others say is not, and one person takes one place.
+#[derive(Debug, Default)]
+pub(crate) struct Mentions(BTreeMap<String, (String, String)>);
+
+impl Mentions {
+    /// The person mentioned it there.
+    pub(crate) fn add(&mut self, person: &str, channel: &str, root: &str) {
+        if self.0.len() >= PEOPLE && !self.0.contains_key(person) {
+            self.0.clear();
+        }
+        self.0.insert(person.to_owned(), (channel.to_owned(), root.to_owned()));
+    }
+
+    /// Whether that is where the person mentioned it last.
+    pub(crate) fn has(&self, person: &str, channel: &str, root: &str) -> bool {
+        self.0.get(person).is_some_and(|at| at.0 == channel && at.1 == root)
     }
 }
 
@@ -80,6 +108,25 @@ mod tests {
         ] {
             assert_eq!(other.is_joined(), Ok(false));
         }
+    }
+
+    #[test]
+    fn who_mentioned_it_is_known_by_the_last_place_and_so_many_are() {
+        let mut mentions = Mentions::default();
+        mentions.add("U1", "C1", "1.2");
+        for (person, channel, root) in [("U2", "C1", "1.2"), ("U1", "C2", "1.2"), ("U1", "C1", "1.3")] {
+            assert!(!mentions.has(person, channel, root), "{person} {channel} {root}");
+        }
+        mentions.add("U1", "C2", "1.4");
+        assert!(mentions.has("U1", "C2", "1.4") && !mentions.has("U1", "C1", "1.2"));
+        for person in 2..=PEOPLE {
+            mentions.add(&format!("U{person}"), "C1", "1.2");
+        }
+        // Whoever is known takes no new place.
+        mentions.add("U1", "C1", "1.2");
+        assert!(mentions.has("U1", "C1", "1.2") && mentions.has("U2", "C1", "1.2"));
+        mentions.add("one more", "C1", "1.2");
+        assert!(mentions.has("one more", "C1", "1.2") && !mentions.has("U1", "C1", "1.2"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ fn reader() -> Reader {
         name: "ours".into(),
         respond_all: ["C9".to_owned()].into(),
         bots: ["B9".to_owned()].into(),
+        mentions: Mentions::default(),
     }
 }
 

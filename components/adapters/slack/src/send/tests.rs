@@ -188,6 +188,15 @@ fn typing_is_shown_where_slack_can() {
     assert_eq!(api.asked.take()[0].1, status);
 }
 
+#[test]
+fn what_is_said_in_a_thread_while_an_answer_is_written_is_said_to_it() {
+    let api = script(vec![refused("missing_scope"), Ok(json!({}))]);
+    let is_joined = |channel, root| Thread { account: "U0", channel, root }.is_joined();
+    assert_eq!(typing(&api, &target("C1", Some("1.5"), None)), Ok(()));
+    assert_eq!(typing(&api, &target("D1", Some("1.5"), None)), Ok(()));
+    assert_eq!((is_joined("C1", "1.5"), is_joined("D1", "1.5")), (Ok(true), Ok(false)));
+}
+
 fn interaction(url: Option<&str>) -> String {
     let interaction = Interaction {
         url: url.map(str::to_owned),

@@ -6,10 +6,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use openpact_sdk::adapter::inbox::{answer_for_test, delivered_for_test, reported_for_test};
+use openpact_sdk::kv;
 use openpact_sdk::serde_json::{Value, json};
 
 use super::*;
 use crate::api::{Fetched, Refusal, Token};
+use crate::thread::Thread;
 
 /// What happened, in order: `1 opened`, `1 acknowledged e1`, `1 closed`.
 type Log = Rc<RefCell<Vec<String>>>;
@@ -74,8 +76,14 @@ fn run(scripts: Vec<Result<Vec<Received>, Failure>>) -> Run {
         clock.set(clock.get() + 1);
         Duration::from_secs(clock.get())
     };
-    let reader =
-        Reader { user: "U0".into(), bot: None, name: "ours".into(), respond_all: [].into(), bots: [].into() };
+    let reader = Reader {
+        user: "U0".into(),
+        bot: None,
+        name: "ours".into(),
+        respond_all: [].into(),
+        bots: [].into(),
+        mentions: Mentions::default(),
+    };
     let dial = Switchboard { scripts: RefCell::new(scripts.into()), opened: Cell::new(0), log: log.clone() };
     let sleep = |time: Duration| slept.borrow_mut().push(time);
     let patience = Patience { sleep, failures: 0, lost: false };
@@ -236,15 +244,35 @@ fn what_only_an_admin_can_mend_ends_the_loop() {
     assert_eq!(disabled.slept, []);
 }
 
+/// What somebody says in the thread of the message 1.0 of C1.
+fn in_thread(user: &str, text_there: &str, ts: &str) -> Received {
+    text(json!({ "type": "events_api", "envelope_id": ts, "payload": { "event": {
+        "type": "message", "channel": "C1", "channel_type": "channel", "user": user, "text": text_there,
+        "ts": ts, "thread_ts": "1.0" } } }))
+}
+
 #[test]
-fn a_mention_makes_it_take_part_in_the_thread() {
-    let mention = text(json!({ "type": "events_api", "envelope_id": "e1", "payload": { "event": {
-        "type": "app_mention", "channel": "C1", "user": "U1", "text": "<@U0> hi", "ts": "1.1" } } }));
-    let reply = text(json!({ "type": "events_api", "envelope_id": "e2", "payload": { "event": {
-        "type": "message", "channel": "C1", "channel_type": "channel", "user": "U2", "text": "and?",
-        "ts": "1.2", "thread_ts": "1.1" } } }));
-    run(vec![Ok(vec![hello(), mention, reply, lost()])]);
-    assert_eq!(delivered(), ["C1:1.1", "C1:1.2"]);
+fn whoever_mentions_it_makes_it_listen_to_nobody_else_in_the_thread() {
+    let said = vec![
+        in_thread("U1", "between the two of us", "1.1"),
+        in_thread("U9", "<@U0> join them", "1.2"),
+        in_thread("U1", "that was a stranger", "1.3"),
+        in_thread("U9", "and?", "1.4"),
+    ];
+    run(vec![Ok([vec![hello()], said, vec![lost()]].concat())]);
+    // The host refuses U9.
+    assert_eq!(delivered(), ["C1:1.2", "C1:1.4"]);
+    assert_eq!(kv::list_keys("thread/", None, 10), Ok(vec![]), "and takes no place among the threads");
+}
+
+#[test]
+fn it_listens_to_all_in_a_thread_where_it_is_about_to_answer() {
+    run(vec![Ok(vec![hello(), in_thread("U1", "<@U0> hi", "1.1"), lost()])]);
+    run(vec![Ok(vec![hello(), in_thread("U2", "me too", "1.2"), lost()])]);
+    assert_eq!(delivered(), ["C1:1.1"]);
+    Thread { account: "U0", channel: "C1", root: "1.0" }.join();
+    run(vec![Ok(vec![hello(), in_thread("U2", "and me", "1.3"), lost()])]);
+    assert_eq!(delivered(), ["C1:1.3"]);
 }
 
 struct Tests(RefCell<VecDeque<Result<Value, Failure>>>);
