@@ -20,6 +20,9 @@ use crate::thread::{self, Mentions, Thread};
 pub(crate) use raw::FileId;
 use raw::{Attached, Said};
 
+/// The kind, as we name it, of a direct message in which the assistant may not be.
+const PEOPLES: &str = "people's";
+
 /// For whom events are read.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -286,10 +289,11 @@ fn channel(said: &Said) -> Channel {
 }
 
 /// Where an interaction is: its payload has the kind of the channel in place of a name, where the name is secret. Anybody
-/// can give a channel such a name, so it counts only where nothing better is known, and never for a direct message.
+/// can give a channel such a name, so it counts only where nothing better is known, and never for a direct message: people
+/// use commands in those that they have with each other, too. One with the assistant is known by what was said there.
 fn place(id: &str, name: Option<&str>, thread: Option<String>) -> Channel {
     let kind = match name {
-        Some("directmessage") if id.starts_with('D') => Some("im"),
+        _ if id.starts_with('D') => Some(PEOPLES),
         Some("privategroup") => Some("group"),
         Some(name) if name.starts_with("mpdm-") => Some("mpim"),
         _ => None,
@@ -304,7 +308,7 @@ fn audience(kind: Option<&str>, id: &str) -> Audience {
     let earlier = || thread::kind(id);
     match kind.map(str::to_owned).or_else(earlier).as_deref() {
         Some("im" | "app_home") => Audience::Direct,
-        Some("mpim" | "group") => Audience::Group,
+        Some("mpim" | "group" | PEOPLES) => Audience::Group,
         // The ids of direct messages alone begin so.
         None if id.starts_with('D') => Audience::Direct,
         _ => Audience::Public,

@@ -13,7 +13,7 @@ use slack_morphism::{SlackChannelId, SlackMessageContent, SlackTs, SlackUserId};
 use crate::api::{Exchange, Failure, Payload};
 use crate::event::Interaction;
 use crate::render::{self, Body};
-use crate::thread::Thread;
+use crate::thread::{self, Thread};
 
 pub(crate) use file::fetch;
 
@@ -26,7 +26,7 @@ const STATUS: &str = "is working on an answer…";
 /// Sends a part. Slack has no keys that would keep it from being sent twice.
 pub(crate) fn send(api: &impl Exchange, target: &Target, part: &Part) -> Result<Sent, SendError> {
     let target = &Target { channel: channel(&target.channel)?, ..target.clone() };
-    let thread = thread(target);
+    let thread = thread_of(target);
     let (id, channel) = match part.files.as_slice() {
         [] => post(api, &target.channel, thread, &Body::read(part)?)?,
         files => (file::send(api, &target.channel, thread, files)?, target.channel.clone()),
@@ -34,6 +34,10 @@ pub(crate) fn send(api: &impl Exchange, target: &Target, part: &Part) -> Result<
     let root = thread.unwrap_or(&id);
     if !is_direct(&channel) && !root.starts_with(file::PREFIX) {
         Thread { account: &target.account, channel: &channel, root }.join();
+    }
+    if channel.starts_with('D') {
+        // Slack lets it send to no direct messages but its own.
+        thread::keep_kind(&channel, "im");
     }
     let moved_to = (channel != target.channel).then_some(channel);
     Ok(Sent { id, pause: None, moved_to })
@@ -115,7 +119,7 @@ pub(crate) fn delete(api: &impl Exchange, target: &Target, id: &str) -> Result<(
 /// Shows that an answer is being written, where Slack can: in a thread, for an app that is set up as an agent. What is
 /// said there meanwhile is said to the assistant: the host shows it to nobody whom it does not answer.
 pub(crate) fn typing(api: &impl Exchange, target: &Target) -> Result<(), SendError> {
-    let Some(thread) = thread(target) else { return Ok(()) };
+    let Some(thread) = thread_of(target) else { return Ok(()) };
     if !is_direct(&target.channel) {
         Thread { account: &target.account, channel: &target.channel, root: thread }.join();
     }
@@ -173,7 +177,7 @@ fn reply(interaction: &Interaction, content: &SlackMessageContent) -> Result<Val
 }
 
 /// The thread that something goes to. Outside direct messages a reply stands in the thread of what it replies to.
-fn thread(target: &Target) -> Option<&str> {
+fn thread_of(target: &Target) -> Option<&str> {
     let reply_to = target.reply_to.as_deref().filter(|_| !is_direct(&target.channel));
     target.thread.as_deref().or(reply_to)
 }

@@ -258,6 +258,10 @@ fn a_command_in_a_message_is_one_behind_a_mention() {
     assert_eq!(command("<@U0> stop", "C1", "channel"), None);
 }
 
+fn said_in(channel: &str, kind: &str) {
+    event(message(json!({ "channel": channel, "channel_type": kind, "text": "hi" })));
+}
+
 #[test]
 fn a_slash_command() {
     let used = json!({
@@ -278,8 +282,12 @@ fn a_slash_command() {
         (used["channel_id"], used["channel_name"]) = (id.into(), name.into());
         reader().slash(&used).expect("readable").expect("an event").channel
     };
+    // Two people have it with each other, as far as anybody knows.
     let direct = named("D1", "directmessage");
-    assert_eq!((direct.audience, direct.name), (Audience::Direct, None));
+    assert_eq!((direct.audience, direct.name), (Audience::Group, None));
+    said_in("D1", "im");
+    assert_eq!(named("D1", "directmessage").audience, Audience::Direct, "something was said there to it");
+    assert_eq!(named("D2", "directmessage").audience, Audience::Group);
     // Anybody can name a channel so.
     assert_eq!(named("C1", "directmessage").audience, Audience::Public);
     assert_eq!(named("C1", "privategroup").audience, Audience::Group, "nothing better is known");

@@ -138,6 +138,7 @@ fn what_goes_to_a_user_is_in_a_direct_message() {
         let api = script(vec![sent("D7")]);
         let sent = send(&api, &target(channel, None, None), &part()).expect("sent");
         assert_eq!(sent.moved_to.as_deref(), Some("D7"));
+        assert_eq!(thread::kind("D7").as_deref(), Some("im"), "its own, from then on");
         assert_eq!(api.asked.take()[0].1["channel"], "U7");
     }
     for channel in ["user:C1", "user:", "user:D7", "user:user:U7"] {
