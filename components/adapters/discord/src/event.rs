@@ -184,7 +184,10 @@ impl Reader<'_> {
     ) -> Option<InboundMessage> {
         let own = text::without_leading_mention(&message.content, self.me, roles);
         let mut lines = vec![text::named(own, &message.mentions)];
-        lines.extend(text::stickers(data));
+        let stickers = text::stickers(data);
+        // Whoever made a sticker has named it.
+        let others = text::is_of_others(message) || !stickers.is_empty();
+        lines.extend(stickers);
         lines.extend(text::of_others(message));
         lines.retain(|line| !line.trim().is_empty());
         let attachments = attachments(message);
@@ -195,7 +198,7 @@ impl Reader<'_> {
         Some(InboundMessage {
             id: message.id.to_string(),
             text: lines.join("\n\n"),
-            others: text::is_of_others(message),
+            others,
             attachments,
             reply_to: self.quoted(message),
             occasion,

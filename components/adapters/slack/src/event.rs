@@ -163,7 +163,7 @@ impl Reader {
 
     fn inbound(&self, said: &Said, occasion: Occasion) -> Option<InboundMessage> {
         let markdown = |text: &str| mrkdwn::markdown(text, &self.user, &self.name);
-        let mut lines: Vec<_> = said.attached.iter().filter_map(Attached::line).collect();
+        let mut lines = vec![];
         let text = markdown(mrkdwn::without_leading_mention(&said.text, &self.user));
         if !text.trim().is_empty() {
             lines.push(text);
@@ -174,7 +174,7 @@ impl Reader {
             let quoted = quoted.lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n");
             lines.push(format!("[forwarded from {author}]\n{quoted}"));
         }
-        let attachments: Vec<_> = said.attached.iter().filter_map(Attached::attachment).collect();
+        let attachments: Vec<_> = said.attached.iter().map(Attached::attachment).collect();
         // A mention alone is said to the assistant too; what has no text and no file is nothing.
         if lines.is_empty() && attachments.is_empty() && occasion != Occasion::Mention {
             return None;

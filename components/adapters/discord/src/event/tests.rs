@@ -259,7 +259,12 @@ fn the_text_is_what_was_said_to_the_bot() {
     assert_eq!(text("hi <@42> and <@8>, <@!8>"), "hi @ours and @bea_1, @bea_1");
     assert_eq!(text("<@42> ask <@6>"), "ask <@6>", "a name that is no handle is not written out");
     let sticker = said(direct(json!({ "content": "", "sticker_items": [{ "name": "Wave]\n" }] })));
-    assert_eq!(sticker.expect("an event").text, "[sticker: Wave]");
+    let sticker = sticker.expect("an event");
+    assert_eq!((sticker.text.as_str(), sticker.others), ("[sticker: Wave]", true));
+    for none in [json!([]), Value::Null] {
+        let plain = said(direct(json!({ "content": "hi", "sticker_items": none }))).expect("an event");
+        assert_eq!((plain.text.as_str(), plain.others), ("hi", false));
+    }
     assert_eq!(said(direct(json!({ "content": "" }))), None, "nothing is nothing");
 }
 

@@ -77,8 +77,9 @@ pub(crate) struct Attached {
 /// What names a file to [`crate::send::fetch`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub(crate) struct FileId {
-    /// Where its bytes are.
-    pub(crate) url: String,
+    /// Where its bytes are, if Slack has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
     /// Its media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) media_type: Option<String>,
@@ -252,22 +253,14 @@ impl Attached {
         title.filter(|title| !title.is_empty()).unwrap_or_else(|| "a file".to_owned())
     }
 
-    /// What the host can fetch.
-    pub(super) fn attachment(&self) -> Option<Attachment> {
+    /// As the host takes it, also where nobody can fetch it: a name that somebody gave to a file is no word of the
+    /// sender's.
+    pub(super) fn attachment(&self) -> Attachment {
         let media_type = self.file.mimetype.as_ref().map(|media_type| media_type.0.clone());
         let media_type = media_type.filter(|media_type| !media_type.is_empty());
-        let id = FileId { url: self.url()?, media_type: media_type.clone() };
-        Some(Attachment {
-            id: serde_json::json!(id).to_string(),
-            name: Some(self.title()),
-            media_type,
-            size: self.size,
-        })
-    }
-
-    /// A file that cannot be fetched, in a line of text.
-    pub(super) fn line(&self) -> Option<String> {
-        self.url().is_none().then(|| format!("[attached: {}, which is not on Slack's servers]", self.title()))
+        let id = FileId { url: self.url(), media_type: media_type.clone() };
+        let id = serde_json::json!(id).to_string();
+        Attachment { id, name: Some(self.title()), media_type, size: self.size }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Events written after Slack's documentation (<https://docs.slack.dev/reference/events>).
 #![expect(clippy::needless_pass_by_value, reason = "values are written where they are passed")]
 
+use openpact_sdk::adapter::Attachment;
 use openpact_sdk::kv;
 use openpact_sdk::serde_json::json;
 
@@ -223,15 +224,15 @@ fn files_can_be_fetched_where_slack_has_them() {
     let shared = message(json!({ "subtype": "file_share", "files": files, "text": "<@U0>" }));
     let event = event(shared).expect("an event");
     let said = said(&event);
-    assert_eq!(
-        said.text,
-        "[attached: doc, which is not on Slack's servers]\n[attached: b, which is not on Slack's servers]"
-    );
-    let [file] = said.attachments.as_slice() else { panic!("{said:?}") };
+    // What a file is called is nothing that the sender says.
+    assert_eq!((said.text.as_str(), said.others), ("", false));
+    let [file, elsewhere, nowhere] = said.attachments.as_slice() else { panic!("{said:?}") };
     assert_eq!((file.name.as_deref(), file.media_type.as_deref()), (Some("a.txt"), Some("text/plain")));
     assert_eq!(file.size, Some(12));
-    let id: FileId = serde_json::from_str(&file.id).expect("an id");
-    assert_eq!(id.url, "https://files.slack.com/files-pri/T1-F1/a.txt");
+    let url = |file: &Attachment| serde_json::from_str::<FileId>(&file.id).expect("an id").url;
+    assert_eq!(url(file).as_deref(), Some("https://files.slack.com/files-pri/T1-F1/a.txt"));
+    assert_eq!((elsewhere.name.as_deref(), nowhere.name.as_deref()), (Some("doc"), Some("b")));
+    assert_eq!((url(elsewhere), url(nowhere)), (None, None), "nobody is sent there");
 }
 
 #[test]

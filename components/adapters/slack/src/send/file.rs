@@ -69,7 +69,10 @@ fn shared_as(answer: &Value, channel: &str) -> Option<String> {
 pub(crate) fn fetch(api: &impl Exchange, id: &str, limit: u64) -> Result<Vec<u8>, SendError> {
     let id: FileId = serde_json::from_str(id)
         .map_err(|_| SendError::Refused("this is no attachment of Slack's".to_owned()))?;
-    let Fetched { media_type, data } = api.fetch(&id.url, limit)?;
+    let Some(url) = &id.url else {
+        return Err(SendError::Refused("it is not on Slack's servers".to_owned()));
+    };
+    let Fetched { media_type, data } = api.fetch(url, limit)?;
     // Who may not read a file is shown a page to sign in.
     let is_page = |media_type: Option<&str>| media_type.is_some_and(|it| it.starts_with("text/html"));
     if is_page(media_type.as_deref()) && !is_page(id.media_type.as_deref()) {

@@ -285,4 +285,7 @@ fn an_attachment_is_fetched_and_a_page_to_sign_in_is_none() {
     assert_eq!(fetch(&api, id, 5), Err(SendError::TooLarge(5)));
     assert!(matches!(fetch(&api, id, 5), Err(SendError::Refused(_))));
     assert!(matches!(fetch(&api, "x", 5), Err(SendError::Refused(_))));
+    assert!(
+        matches!(fetch(&api, "{}", 5), Err(SendError::Refused(why)) if why.contains("not on Slack's servers"))
+    );
 }
