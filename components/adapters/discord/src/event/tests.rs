@@ -247,6 +247,40 @@ fn an_edit_is_another_revision_and_a_preview_is_none() {
 }
 
 #[test]
+fn a_mention_in_code_or_an_escaped_one_is_none() {
+    let is_said = |content: &str| {
+        said(in_server(json!({ "content": content }))).is_some_and(|it| it.occasion == Occasion::Mention)
+    };
+    for shown in [
+        "`<@42>`",
+        "say `<@42>, help` to it",
+        "``a ` <@42>``",
+        "```\n<@42>\n```",
+        "```rs\n\"`<@!42>`\"```",
+        "````<@42>```",
+        "`<@&900>`",
+        r"\<@42>",
+        r"\<@&900> is its role",
+        r"`\` and \<@42>",
+    ] {
+        assert!(!is_said(shown), "{shown}");
+    }
+    for meant in [
+        "<@42>",
+        "`code` <@42> `more`",
+        "```\na\n``` <@42>",
+        "what is ` here, <@42>?",
+        r"\`<@42>\`",
+        r"\\<@42>",
+        "`` ` `` <@&900>",
+        "`<@42>` <@42>",
+        r"it ends with <@42>\",
+    ] {
+        assert!(is_said(meant), "{meant}");
+    }
+}
+
+#[test]
 fn the_text_is_what_was_said_to_the_bot() {
     let text = |content: &str| {
         let bea = json!({ "id": "8", "username": "bea_1" });

@@ -18,9 +18,47 @@ fn own(user: u64, roles: &BTreeSet<u64>) -> impl Iterator<Item = String> {
 }
 
 /// Whether it mentions this bot by name, or a role of its own. That everybody is mentioned does not count, nor that a
-/// reply notifies.
+/// reply notifies, nor what stands in code or is escaped: Discord shows that as it was typed.
 pub(super) fn mentions(content: &str, user: u64, roles: &BTreeSet<u64>) -> bool {
-    content.contains("<@") && own(user, roles).any(|mark| content.contains(&mark))
+    content.contains("<@")
+        && outside_code(content).iter().any(|text| own(user, roles).any(|mark| text.contains(&mark)))
+}
+
+/// What stands in no code, without characters that are escaped.
+fn outside_code(content: &str) -> Vec<&str> {
+    let (mut texts, mut rest) = (vec![], content);
+    while let Some((before, marked)) = rest.find(['`', '\\']).map(|at| rest.split_at(at)) {
+        texts.push(before);
+        rest = if let Some(behind) = marked.strip_prefix('\\') {
+            let mut characters = behind.chars();
+            characters.next();
+            characters.as_str()
+        } else {
+            // What never ends is no code.
+            let ticks = ticks(marked);
+            behind_code(&marked[ticks..], ticks).unwrap_or(&marked[ticks..])
+        };
+    }
+    texts.push(rest);
+    texts
+}
+
+/// What stands behind code that began with so many ticks: it ends with as many, and a block with three or more.
+fn behind_code(code: &str, count: usize) -> Option<&str> {
+    let mut rest = code;
+    loop {
+        rest = &rest[rest.find('`')?..];
+        let found = ticks(rest);
+        rest = &rest[found..];
+        if found == count || count >= 3 && found >= 3 {
+            return Some(rest);
+        }
+    }
+}
+
+/// How many ticks it begins with.
+fn ticks(text: &str) -> usize {
+    text.bytes().take_while(|byte| *byte == b'`').count()
 }
 
 /// Without the mention of this bot that it starts with.
