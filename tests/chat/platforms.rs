@@ -89,6 +89,57 @@ fn what_is_said_while_it_is_away_is_answered() {
     stage.end();
 }
 
+#[test]
+fn what_it_is_not_told_again_is_read_and_answered_once() {
+    let mut stage = Several::start(Vec::new(), "");
+    let rooms: Vec<_> =
+        stage.platforms().map(|platform| (platform.direct(OWNER), platform.room(1))).collect();
+    let mut firsts = Vec::new();
+    for (platform, (direct, room)) in stage.platforms().zip(&rooms) {
+        platform.say(room, OWNER, "Nobody asked about turnips.");
+        let mut asked = String::new();
+        stage.answer(platform, direct, || asked = platform.say(direct, OWNER, "Hello before"));
+        stage.answer(platform, direct, || platform.edit(direct, &asked, "Hello, and this is better"));
+        firsts.push(stage.answer(platform, room, || platform.address(room, OWNER, "what about carrots?")));
+    }
+    for round in 1..=2 {
+        stage.stop();
+        let said = |what: &str| format!("{what}, away for the time number {round}");
+        for ((platform, (direct, room)), first) in stage.platforms().zip(&rooms).zip(&firsts) {
+            platform.say(direct, OWNER, &said("In private"));
+            platform.address(room, OWNER, &said("in the room"));
+            platform.reply(room, OWNER, first, &said("To what you said"));
+            platform.say(room, OWNER, &said("Nobody asked about radishes"));
+            platform.forget_session();
+            platform.give_up();
+        }
+        stage.launch();
+        for ((index, platform), (direct, room)) in stage.platforms().enumerate().zip(&rooms) {
+            for (place, wanted) in [(direct, 2 + round), (room, 1 + 2 * round)] {
+                let is_answered = || (platform.answers(place).len() >= wanted).then_some(());
+                stage.wait(platform, &format!("the answers in {place}, round {round}"), is_answered);
+                assert_eq!(platform.answers(place).len(), wanted, "{:#?}", platform.answers(place));
+            }
+            let name = platform.name();
+            for what in ["In private", "in the room", "To what you said"] {
+                assert_eq!(stage.asked(&said(what), name), 1, "{what} on {name}");
+            }
+            // It was in its thread, or in its room, with what was said there before.
+            let requests = stage.model.requests();
+            let is_it = |body: &str| body.contains(&said("To what you said")) && body.contains(name);
+            let last = requests.iter().rfind(|request| is_it(&request.body)).expect("it was asked");
+            assert!(last.body.contains("what about carrots?"), "{}", last.body);
+            // All of this is read again, before what is new.
+            for what in ["Hello before", "this is better", "what about carrots?"] {
+                assert_eq!(stage.asked(what, name), 1, "{what} on {name}");
+            }
+            assert_eq!((stage.asked("turnips", name), stage.asked("radishes", name)), (0, 0));
+            assert_eq!(firsts[index].text, ANYTHING);
+        }
+    }
+    stage.end();
+}
+
 /// Its file of modes, with an entry that makes no sense.
 fn leave_what_the_first_openpact_knew(stage: &Several) {
     let modes = stage

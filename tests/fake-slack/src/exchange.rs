@@ -305,6 +305,14 @@ impl Exchange {
         flying.into_iter().chain(self.later.first().map(|(at, _)| *at)).min()
     }
 
+    /// Gives up all events that were not acknowledged.
+    pub(crate) fn give_up(&mut self) {
+        self.lost += self.pending() as u64;
+        self.waiting.clear();
+        self.flying.clear();
+        self.later.clear();
+    }
+
     /// How many events were not delivered or not acknowledged yet.
     pub(crate) fn pending(&self) -> usize {
         self.waiting.len() + self.flying.len() + self.later.len()

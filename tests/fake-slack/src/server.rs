@@ -165,6 +165,11 @@ impl Server {
         });
     }
 
+    /// Gives up all events that were not acknowledged, as Slack does after the last retry.
+    pub fn give_up(&self) {
+        self.shared().change(|world| world.exchange.give_up());
+    }
+
     /// What became of a command or the press of a button.
     pub fn outcome(&self, trigger: &Trigger) -> Outcome {
         self.shared().world().outcome(trigger)

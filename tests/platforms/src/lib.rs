@@ -135,7 +135,10 @@ pub trait Platform: Send + Sync {
     /// Where the platform has sessions of connections, the assistant's cannot be taken up again.
     fn forget_session(&self) {}
 
-    /// Lets connections and requests fail from now on, at random.
+    /// Where the platform tells the assistant again of what it did not take, it gives that up.
+    fn give_up(&self) {}
+
+    /// Lets connections and requests fail from now on, at random. What was not taken is not told again.
     fn storm(&self, seed: u64);
 
     /// Nothing fails any more.

@@ -184,8 +184,14 @@ impl Platform for Slack {
         self.server.look(World::connections_opened)
     }
 
+    fn give_up(&self) {
+        self.server.give_up();
+    }
+
     fn storm(&self, seed: u64) {
         self.server.seed(seed);
+        // A longer absence than the real retries bridge: what was not acknowledged has to be read in the history.
+        self.server.acknowledgements(PATIENCE, &[]);
         let faults = [
             (Fault::Drip(20), 0.2),
             (Fault::ServerError(502), 0.05),
@@ -195,6 +201,15 @@ impl Platform for Slack {
         ];
         for (fault, likely) in faults {
             self.server.fault(Rule::new(fault).method("chat.postMessage").chance(likely));
+        }
+        for method in ["conversations.history", "conversations.replies"] {
+            for (fault, likely) in [
+                (Fault::ServerError(502), 0.03),
+                (Fault::CutBefore, 0.03),
+                (Fault::TooManyRequests(RetryAfter::Seconds(1)), 0.03),
+            ] {
+                self.server.fault(Rule::new(fault).method(method).chance(likely));
+            }
         }
         let faults = [
             (Fault::CutBeforeEnvelope, 0.02),
@@ -211,6 +226,7 @@ impl Platform for Slack {
 
     fn calm(&self) {
         self.server.clear_faults();
+        self.server.acknowledgements(PATIENCE, &RETRIES);
     }
 
     fn has_commands(&self) -> bool {

@@ -21,6 +21,12 @@ pub(crate) use error::{Failure, Refusal, Unusable, link_disabled};
 /// How long one call may wait for the head of its answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The same for what is read between the frames of the connection, which wait for it.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many bytes such an answer may have.
+const PAGE: usize = 2 * 1024 * 1024;
+
 /// The same for the bytes of a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(50);
 
@@ -95,6 +101,35 @@ impl Api {
         Self { base: settings.api_url.clone() }
     }
 
+    /// Calls a method that only reads, soon or not at all.
+    pub(crate) fn read(&self, method: &str, fields: Vec<(&'static str, String)>) -> Result<Value, Failure> {
+        self.exchange(method, Payload::Form(fields), |request| request.timeout(SHORT_TIMEOUT).limit(PAGE))
+    }
+
+    /// Calls a method with a request that is as `bound` leaves it.
+    fn exchange(
+        &self,
+        method: &str,
+        payload: Payload,
+        bound: impl FnOnce(Request) -> Request,
+    ) -> Result<Value, Failure> {
+        let url = self.address(method);
+        let (media_type, body) = match payload {
+            // Without the character set Slack warns in every answer (Web API, "POST bodies").
+            Payload::Json(value) => ("application/json; charset=utf-8", value.to_string()),
+            Payload::Form(fields) => {
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(fields);
+                ("application/x-www-form-urlencoded", form.finish())
+            }
+        };
+        let size = body.len();
+        let request = bound(Request::post(&url).header("content-type", media_type).body(body));
+        let token = Token::of(method);
+        let response = self.send(request, "POST", &url, Some(token))?;
+        result(&response, token, size)
+    }
+
     fn address(&self, method: &str) -> String {
         format!("{}/{method}", self.base.as_str().trim_end_matches('/'))
     }
@@ -159,21 +194,7 @@ fn reference(token: Token) -> Result<String, Failure> {
 
 impl Exchange for Api {
     fn call(&self, method: &str, payload: Payload) -> Result<Value, Failure> {
-        let url = self.address(method);
-        let (media_type, body) = match payload {
-            // Without the character set Slack warns in every answer (Web API, "POST bodies").
-            Payload::Json(value) => ("application/json; charset=utf-8", value.to_string()),
-            Payload::Form(fields) => {
-                let mut form = url::form_urlencoded::Serializer::new(String::new());
-                form.extend_pairs(fields);
-                ("application/x-www-form-urlencoded", form.finish())
-            }
-        };
-        let size = body.len();
-        let request = Request::post(&url).header("content-type", media_type).body(body).timeout(TIMEOUT);
-        let token = Token::of(method);
-        let response = self.send(request, "POST", &url, Some(token))?;
-        result(&response, token, size)
+        self.exchange(method, payload, |request| request.timeout(TIMEOUT))
     }
 
     fn answer(&self, url: &str, answer: &Value) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! - [`socket`] is the receive loop: each envelope is delivered before it is acknowledged.
 //! - [`event`] turns an envelope into an event, [`mrkdwn`] Slack's formatting into Markdown, [`command`] reads commands.
 //! - [`thread`] keeps in which threads the assistant takes part.
+//! - [`missed`] reads in the history what was said while nobody listened.
 //! - [`render`] turns a message of the host into parts: blocks of mrkdwn, about 4,000 characters each.
 //! - [`send`] sends them, and files.
 //! - [`api`] is one exchange with Slack. The tokens are references that the host fills in; they are never here.
@@ -10,11 +11,13 @@
 mod api;
 mod command;
 mod event;
+mod missed;
 mod mrkdwn;
 mod render;
 mod send;
 mod settings;
 mod socket;
+mod stamp;
 mod thread;
 
 use openpact_sdk::adapter::{

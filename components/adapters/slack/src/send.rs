@@ -33,7 +33,8 @@ pub(crate) fn send(api: &impl Exchange, target: &Target, part: &Part) -> Result<
     };
     let root = thread.unwrap_or(&id);
     if !is_direct(&channel) && !root.starts_with(file::PREFIX) {
-        Thread { account: &target.account, channel: &channel, root }.join();
+        let answered = target.reply_to.as_deref().unwrap_or(&id);
+        Thread { account: &target.account, channel: &channel, root }.join(answered);
     }
     if channel.starts_with('D') {
         // Slack lets it send to no direct messages but its own.
@@ -121,7 +122,8 @@ pub(crate) fn delete(api: &impl Exchange, target: &Target, id: &str) -> Result<(
 pub(crate) fn typing(api: &impl Exchange, target: &Target) -> Result<(), SendError> {
     let Some(thread) = thread_of(target) else { return Ok(()) };
     if !is_direct(&target.channel) {
-        Thread { account: &target.account, channel: &target.channel, root: thread }.join();
+        let answered = target.reply_to.as_deref().unwrap_or(thread);
+        Thread { account: &target.account, channel: &target.channel, root: thread }.join(answered);
     }
     let channel = SlackChannelId(target.channel.clone());
     let request =

@@ -4,6 +4,7 @@
 //! Slack sends again, and the host knows it by its id. Before Slack closes a connection the next one is opened, and it
 //! is used when it has said hello and the old one is read to its end.
 
+mod catch_up;
 mod frame;
 mod life;
 mod link;
@@ -19,6 +20,7 @@ use slack_morphism::api::SlackApiAuthTestResponse;
 
 use crate::api::{self, Api, Exchange, Failure, Payload};
 use crate::event::{Reader, Unread};
+use crate::missed::Missed;
 use crate::settings::Settings;
 use crate::thread::Mentions;
 
@@ -61,7 +63,8 @@ pub(crate) fn run() -> Result<(), AdapterError> {
     let now = || clock::monotonic().saturating_duration_since(start);
     let dial = Sockets { api };
     let people = People::default();
-    let mut receiver = Receiver { dial, now, reader, people, account, patience, warned: false };
+    let missed = Missed::load(&reader);
+    let mut receiver = Receiver { dial, now, reader, people, missed, account, patience, warned: false };
     loop {
         receiver.connection()?;
     }
@@ -138,6 +141,7 @@ struct Receiver<D, N, S> {
     reader: Reader,
     /// What people are called.
     people: People,
+    missed: Missed,
     account: Account,
     patience: Patience<S>,
     /// Whether the admin was told of events that make no sense.
@@ -173,8 +177,9 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
 
     /// Waits for what comes next, and does it; gives why there is no connection any more.
     fn round(&mut self, pair: &mut Pair<D::Link>) -> Result<Option<String>, AdapterError> {
-        let wait = if pair.next.is_some() { SHORT_WAIT } else { WAIT };
+        let wait = if pair.next.is_some() { SHORT_WAIT } else { self.wait(pair) };
         let received = pair.current.receive(wait);
+        let is_idle = received == Received::Nothing;
         let mut lost = self.take(pair, Side::Current, received)?;
         if let (None, Some(next)) = (&lost, &pair.next) {
             let received = next.receive(SHORT_WAIT);
@@ -183,8 +188,13 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
         if lost.is_some() {
             return Ok(lost);
         }
-        let step = pair.life.tick((self.now)());
-        self.step(pair, Side::Current, step)
+        let now = (self.now)();
+        let step = pair.life.tick(now);
+        let lost = self.step(pair, Side::Current, step)?;
+        if lost.is_none() && pair.life.is_ready() {
+            self.catch_up(now, is_idle);
+        }
+        Ok(lost)
     }
 
     /// Takes what came; gives why there is no connection any more.
@@ -251,6 +261,7 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
             ));
         }
         self.patience.lost = false;
+        self.missed.begin((self.now)());
         Ok(inbox::report(Connection::Connected(self.account.clone()))?)
     }
 
@@ -276,11 +287,16 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
     /// Delivers what is in an envelope; says whether it is to be acknowledged.
     fn deliver(&mut self, envelope: &Envelope) -> bool {
         let read = match envelope.kind {
-            Kind::Event => self.reader.event(&envelope.payload),
+            Kind::Event => return self.event(&envelope.payload),
             Kind::Slash => self.reader.slash(&envelope.payload),
             Kind::Interactive => self.reader.interaction(&envelope.payload),
             Kind::Unknown => Ok(None),
         };
+        self.pass_on(read)
+    }
+
+    /// Gives the host what was read; says whether it is done with.
+    fn pass_on(&mut self, read: Result<Option<InboundEvent>, Unread>) -> bool {
         match read {
             Ok(Some(mut event)) => {
                 self.people.name(&mut event.sender, |user| self.dial.user(user));
@@ -303,14 +319,17 @@ impl<D: Dial, N: Fn() -> Duration, S: Fn(Duration)> Receiver<D, N, S> {
         }
     }
 
-    fn store(&self, event: &InboundEvent) -> bool {
+    fn store(&mut self, event: &InboundEvent) -> bool {
         let mut stored = inbox::deliver(event.clone());
         if matches!(stored, Err(inbox::Error::Unavailable(_))) {
             (self.patience.sleep)(STORE_WAIT);
             stored = inbox::deliver(event.clone());
         }
         match stored {
-            Ok(()) => true,
+            Ok(()) => {
+                self.missed.stored(event, (self.now)());
+                true
+            }
             Err(inbox::Error::Invalid(why)) => {
                 log::warn(&format!("the event {} was not taken: {why}", event.id));
                 true

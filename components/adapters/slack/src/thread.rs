@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use openpact_sdk::{kv, log};
 
+use crate::stamp::Stamp;
+
 /// Keys that make room at once.
 const ROOM: u32 = 500;
 
@@ -32,14 +34,22 @@ impl Thread<'_> {
         format!("thread/{}/{}/{}", self.account, self.root, self.channel)
     }
 
-    /// From now on what is said here is said to the assistant.
-    pub(crate) fn join(self) {
-        keep(&self.key(), b"");
+    /// What is said here after this message is said to the assistant, if what was said before is not already.
+    pub(crate) fn join(self, message: &str) {
+        if self.is_joined() != Ok(true) {
+            keep(&self.key(), message.as_bytes());
+        }
     }
 
     /// Whether the assistant answered here, or is about to.
     pub(crate) fn is_joined(self) -> Result<bool, kv::Error> {
         kv::get(&self.key()).map(|value| value.is_some())
+    }
+
+    /// Behind which message what is said here is said to the assistant, where that is known.
+    pub(crate) fn since(self) -> Option<Stamp> {
+        let value = kv::get(&self.key()).ok().flatten()?;
+        String::from_utf8(value).ok().map(|message| Stamp::read(&message))
     }
 }
 
@@ -77,7 +87,7 @@ pub(crate) fn kind(channel: &str) -> Option<String> {
 }
 
 /// Sets a key; where there is no room the oldest threads go.
-fn keep(key: &str, value: &[u8]) {
+pub(crate) fn keep(key: &str, value: &[u8]) {
     let mut kept = kv::set(key, value);
     if kept == Err(kv::Error::OverQuota) {
         for old in kv::list_keys("thread/", None, ROOM).unwrap_or_default() {
@@ -98,9 +108,10 @@ mod tests {
     #[test]
     fn a_thread_that_was_joined_is_known() {
         let thread = Thread { account: "U1", channel: "C1", root: "1.2" };
-        assert_eq!(thread.is_joined(), Ok(false));
-        thread.join();
-        assert_eq!(thread.is_joined(), Ok(true));
+        assert_eq!((thread.is_joined(), thread.since()), (Ok(false), None));
+        thread.join("1.5");
+        thread.join("1.7");
+        assert_eq!((thread.is_joined(), thread.since()), (Ok(true), Some(Stamp::read("1.5"))));
         for other in [
             Thread { account: "U2", ..thread },
             Thread { channel: "C2", ..thread },

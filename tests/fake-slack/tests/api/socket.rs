@@ -71,6 +71,23 @@ fn what_is_not_acknowledged_comes_again() {
 }
 
 #[test]
+fn what_is_given_up_does_not_come_again() {
+    let place = Place::new();
+    let mut socket = place.open();
+    place.general.say(&place.alice, "one");
+    assert_eq!(socket.next()["payload"]["event"]["text"], "one");
+    drop(socket);
+    place.server.wait("the end", SOON, |world| (world.connections() == 0).then_some(()));
+    place.general.say(&place.alice, "two");
+    place.server.give_up();
+    assert_eq!((place.app.pending(), place.server.look(World::lost)), (0, 2));
+    let mut socket = place.open();
+    place.general.say(&place.alice, "three");
+    assert_eq!(socket.take()["payload"]["event"]["text"], "three");
+    place.server.assert_no_violations();
+}
+
+#[test]
 fn events_wait_for_a_connection_and_go_to_any() {
     let place = Place::new();
     place.general.say(&place.alice, "early");

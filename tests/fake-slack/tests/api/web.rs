@@ -279,6 +279,37 @@ fn conversations_and_people_are_listed() {
 }
 
 #[test]
+fn what_was_said_is_read_page_by_page() {
+    let place = Place::new();
+    let root = place.general.say(&place.alice, "one").ts;
+    let says = |text: &str| json!({"channel": "C0GENERAL", "text": text, "thread_ts": root});
+    place.good("chat.postMessage", &says("answer"));
+    let told = place.general.draft(&place.bob, "to all").thread(&root).broadcast().send().ts;
+    place.general.say(&place.bob, "two");
+    let texts = |answer: &Value| {
+        let messages = answer["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let history = place.read("conversations.history", "channel=C0GENERAL");
+    assert_eq!(texts(&history), ["two", "to all", "one"], "newest first, and no answers in threads");
+    let first = &history["messages"][2];
+    assert_eq!((&first["reply_count"], &first["latest_reply"]), (&json!(2), &json!(told)));
+    let me = place.app.user();
+    assert_eq!(first["reply_users"], json!([me.id, place.bob.id]));
+    let thread =
+        |more: &str| place.read("conversations.replies", &format!("channel=C0GENERAL&ts={root}{more}"));
+    let page = thread("&limit=2");
+    assert_eq!((texts(&page), page["has_more"].as_bool()), (vec!["one".into(), "answer".into()], Some(true)));
+    let own = &page["messages"][1];
+    assert_eq!((&own["user"], &own["bot_id"]), (&json!(me.id), &json!(place.app.bot_id())));
+    let cursor = page["response_metadata"]["next_cursor"].as_str().unwrap();
+    assert_eq!(texts(&thread(&format!("&limit=2&cursor={cursor}"))), ["to all"]);
+    assert_eq!(texts(&thread(&format!("&oldest={told}"))), ["one"], "the first one comes in any case");
+    assert_eq!(texts(&thread(&format!("&oldest={told}&inclusive=true"))), ["one", "to all"]);
+    place.server.assert_no_violations();
+}
+
+#[test]
 fn files_go_up_and_down() {
     let place = Place::new();
     let begun = place.read("files.getUploadURLExternal", "filename=a.txt&length=7");

@@ -121,7 +121,7 @@ fn direct_messages_have_threads_only_where_somebody_made_one() {
 fn replies_in_a_thread_that_it_takes_part_in() {
     let reply = json!({ "text": "and?", "thread_ts": "1.5" });
     check(reply.clone(), None);
-    Thread { account: "U0", channel: "C1", root: "1.5" }.join();
+    Thread { account: "U0", channel: "C1", root: "1.5" }.join("1.5");
     check(reply.clone(), Some((Occasion::Thread, "and?")));
     let broadcast = json!({ "text": "and?", "thread_ts": "1.5", "subtype": "thread_broadcast",
         "root": { "type": "message", "ts": "1.5", "text": "?" } });
@@ -129,7 +129,7 @@ fn replies_in_a_thread_that_it_takes_part_in() {
     check(json!({ "text": "and?", "thread_ts": "1.6" }), None);
     let channel = event(message(reply)).expect("an event").channel;
     assert_eq!(channel.thread.as_deref(), Some("1.5"));
-    assert_eq!(kv::get("thread/U0/1.5/C1"), Ok(Some(vec![])));
+    assert_eq!(kv::get("thread/U0/1.5/C1"), Ok(Some(b"1.5".to_vec())));
 }
 
 #[test]

@@ -88,6 +88,11 @@ impl Life {
         matches!(self.current, Phase::Ready(since) if now.saturating_sub(since) >= least)
     }
 
+    /// Whether the current connection works.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.current, Phase::Ready(_))
+    }
+
     /// A frame came.
     pub(super) fn frame(&mut self, side: Side, frame: Frame, now: Duration) -> Step {
         match frame {

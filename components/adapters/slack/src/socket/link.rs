@@ -7,6 +7,7 @@ use openpact_sdk::websocket::{self, Close, Message, Socket};
 use slack_morphism::api::SlackApiAppsConnectionOpenResponse;
 
 use crate::api::{Api, Exchange, Failure, OPEN, Payload};
+use crate::missed::Fields;
 use openpact_text::foreign::shortened;
 
 /// Opens connections.
@@ -19,6 +20,9 @@ pub(super) trait Dial {
 
     /// Asks who somebody is; gives `user` of `users.info`.
     fn user(&self, id: &str) -> Result<Value, Failure>;
+
+    /// Asks what was said; gives the answer.
+    fn history(&self, method: &str, fields: Fields) -> Result<Value, Failure>;
 }
 
 /// A connection.
@@ -72,6 +76,10 @@ impl Dial for Sockets {
     fn user(&self, id: &str) -> Result<Value, Failure> {
         let mut answer = self.api.call("users.info", Payload::Form(vec![("user", id.to_owned())]))?;
         Ok(answer["user"].take())
+    }
+
+    fn history(&self, method: &str, fields: Fields) -> Result<Value, Failure> {
+        self.api.read(method, fields)
     }
 }
 

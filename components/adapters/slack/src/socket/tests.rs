@@ -11,6 +11,8 @@ use openpact_sdk::serde_json::{Value, json};
 
 use super::*;
 use crate::api::{Fetched, Refusal, Token};
+use crate::missed::Fields;
+use crate::stamp::Stamp;
 use crate::thread::Thread;
 
 /// What happened, in order: `1 opened`, `1 acknowledged e1`, `1 closed`.
@@ -38,7 +40,11 @@ impl Link for Wire {
     }
 }
 
+/// What the history answers.
+type History = Box<dyn Fn(&str, Fields) -> Result<Value, Failure>>;
+
 struct Switchboard {
+    history: History,
     scripts: RefCell<VecDeque<Result<Vec<Received>, Failure>>>,
     opened: Cell<usize>,
     log: Log,
@@ -59,6 +65,10 @@ impl Dial for Switchboard {
     fn user(&self, _: &str) -> Result<Value, Failure> {
         Ok(json!({ "name": "ada" }))
     }
+
+    fn history(&self, method: &str, fields: Fields) -> Result<Value, Failure> {
+        (self.history)(method, fields)
+    }
 }
 
 struct Run {
@@ -67,8 +77,13 @@ struct Run {
     result: AdapterError,
 }
 
-/// Runs until the script is over. Each look at the clock takes a second.
+/// Runs until the script is over, with a history in which there is nothing.
 fn run(scripts: Vec<Result<Vec<Received>, Failure>>) -> Run {
+    run_with(scripts, Box::new(|_, _| Ok(json!({ "ok": true, "messages": [] }))))
+}
+
+/// Runs until the script is over. Each look at the clock takes a second.
+fn run_with(scripts: Vec<Result<Vec<Received>, Failure>>, history: History) -> Run {
     let log = Log::default();
     let slept = RefCell::new(vec![]);
     let clock = Cell::new(0);
@@ -84,12 +99,13 @@ fn run(scripts: Vec<Result<Vec<Received>, Failure>>) -> Run {
         bots: [].into(),
         mentions: Mentions::default(),
     };
-    let dial = Switchboard { scripts: RefCell::new(scripts.into()), opened: Cell::new(0), log: log.clone() };
+    let (scripts, opened) = (RefCell::new(scripts.into()), Cell::new(0));
+    let dial = Switchboard { history, scripts, opened, log: log.clone() };
     let sleep = |time: Duration| slept.borrow_mut().push(time);
     let patience = Patience { sleep, failures: 0, lost: false };
     let account = Account { id: "U0".into(), name: "@ours".into() };
-    let mut receiver =
-        Receiver { dial, now, reader, people: People::default(), account, patience, warned: false };
+    let (people, missed) = (People::default(), Missed::load(&reader));
+    let mut receiver = Receiver { dial, now, reader, people, missed, account, patience, warned: false };
     let result = loop {
         if let Err(error) = receiver.connection() {
             break error;
@@ -270,9 +286,90 @@ fn it_listens_to_all_in_a_thread_where_it_is_about_to_answer() {
     run(vec![Ok(vec![hello(), in_thread("U1", "<@U0> hi", "1.1"), lost()])]);
     run(vec![Ok(vec![hello(), in_thread("U2", "me too", "1.2"), lost()])]);
     assert_eq!(delivered(), ["C1:1.1"]);
-    Thread { account: "U0", channel: "C1", root: "1.0" }.join();
+    Thread { account: "U0", channel: "C1", root: "1.0" }.join("1.1");
     run(vec![Ok(vec![hello(), in_thread("U2", "and me", "1.3"), lost()])]);
     assert_eq!(delivered(), ["C1:1.3"]);
+}
+
+/// A history with these direct messages, newest first.
+fn history(messages: &[&str]) -> History {
+    let said = |ts: &&str| json!({ "type": "message", "user": "U1", "text": "hi", "ts": ts });
+    let page = json!({ "ok": true, "messages": messages.iter().map(said).collect::<Vec<_>>() });
+    Box::new(move |method, fields| {
+        assert_eq!((method, &fields[0]), ("conversations.history", &("channel", "D1".to_owned())));
+        Ok(page.clone())
+    })
+}
+
+/// A time a minute ago, and so many microseconds.
+fn lately(number: u32) -> String {
+    let minute = Stamp::now().before(Duration::from_mins(1)).to_string();
+    format!("{}.{number:06}", minute.split('.').next().expect("seconds"))
+}
+
+#[test]
+fn what_was_missed_is_delivered_between_the_frames() {
+    let [first, lost_one, lost_two, live] = [1, 2, 3, 4].map(lately);
+    run(vec![Ok(vec![hello(), envelope("e1", &first), lost()])]);
+    assert_eq!(delivered(), [format!("D1:{first}")]);
+    // What is there already comes first: Slack waits for its acknowledgement.
+    let mut frames = vec![hello(), envelope("e2", &live)];
+    frames.extend(quiet(6));
+    frames.push(lost());
+    let again = run_with(vec![Ok(frames)], history(&[&live, &lost_two, &lost_one, &first]));
+    assert_eq!(again.log, ["1 opened", "1 acknowledged e2"]);
+    // The host drops those that it has.
+    let all = [&live, &first, &lost_one, &lost_two, &live].map(|ts| format!("D1:{ts}"));
+    assert_eq!(delivered(), all);
+    // It is read once for each connection that does not take the place of another one.
+    let mut frames = vec![hello()];
+    frames.extend(quiet(6));
+    frames.extend([disconnect("warning")]);
+    frames.extend(quiet(2));
+    let mut next = vec![hello()];
+    next.extend(quiet(6));
+    next.push(lost());
+    run_with(vec![Ok(frames), Ok(next)], history(&[&lost_one]));
+    assert_eq!(delivered(), [format!("D1:{lost_one}")]);
+}
+
+#[test]
+fn frames_that_never_end_do_not_keep_it_from_being_read() {
+    let [first, missed] = [1, 2].map(lately);
+    run(vec![Ok(vec![hello(), envelope("e1", &first), lost()])]);
+    delivered();
+    let mut frames = vec![hello()];
+    frames.extend((0..20).map(|number| text(json!({ "type": "new", "envelope_id": format!("e{number}") }))));
+    frames.push(lost());
+    run_with(vec![Ok(frames)], history(&[&missed]));
+    assert_eq!(delivered(), [format!("D1:{missed}")]);
+}
+
+#[test]
+fn what_is_missed_and_cannot_be_stored_is_tried_again() {
+    let [first, missed, later] = [1, 2, 3].map(lately);
+    run(vec![Ok(vec![hello(), envelope("e1", &first), lost()])]);
+    delivered();
+    let full = || Err(inbox::Error::Unavailable("full".into()));
+    answer_for_test([full(), full(), Err(inbox::Error::Invalid("no".into()))]);
+    let mut frames = vec![hello()];
+    frames.extend(quiet(10));
+    frames.push(lost());
+    run_with(vec![Ok(frames)], history(&[&later, &missed]));
+    assert_eq!(delivered(), [format!("D1:{later}")], "one makes no sense to the host");
+}
+
+#[test]
+fn an_event_that_was_never_stored_is_looked_for() {
+    let [first, refused] = [1, 2].map(lately);
+    let full = || Err(inbox::Error::Unavailable("full".into()));
+    answer_for_test([Ok(()), full(), full()]);
+    let mut frames = vec![hello(), envelope("e1", &first), envelope("e2", &refused)];
+    frames.extend(quiet(10));
+    frames.push(lost());
+    let run = run_with(vec![Ok(frames)], history(&[&refused]));
+    assert_eq!(run.log, ["1 opened", "1 acknowledged e1"]);
+    assert_eq!(delivered(), [&first, &refused].map(|ts| format!("D1:{ts}")));
 }
 
 struct Tests(RefCell<VecDeque<Result<Value, Failure>>>);
