@@ -173,6 +173,16 @@ pub(crate) enum Whose {
     },
 }
 
+impl Whose {
+    /// What the owner calls them, if they are somebody who is known.
+    pub(crate) fn person(self) -> Option<String> {
+        match self {
+            Self::Person(name) => Some(name),
+            Self::Account { .. } => None,
+        }
+    }
+}
+
 /// Decides who may speak. One for each data directory; safe to use from everywhere.
 pub struct People {
     shared: Arc<Shared>,

@@ -138,6 +138,7 @@ impl Shared {
         let caller = Caller { sender: inbound.sender.clone(), role: inbound.role, audience };
         let tools = self.router.tools_of(&caller);
         let open = self.router.open_turn(Opening {
+            person: self.people.whose(&inbound.sender.provider, &inbound.sender.user).person(),
             session: Some(session.id.clone()),
             channel: Some(inbound.channel.clone()),
             id: inbound.turn.clone(),

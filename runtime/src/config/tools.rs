@@ -52,7 +52,7 @@ pub(crate) struct List {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Rates {
-    /// By one person, over all tools.
+    /// By one person, over all tools and with all of their accounts.
     pub(crate) person: Rate,
     /// Of one tool, by everybody together.
     pub(crate) tool: Rate,

@@ -1,5 +1,6 @@
 //! Turns, commands and channels, with an engine that does what the message says.
 
+mod rates;
 mod sessions;
 
 use std::fs;
@@ -11,7 +12,7 @@ use openpact_model::id::{CallId, SessionId, TurnId};
 use openpact_model::port::{ToolCaller, ToolProvider};
 use openpact_model::principal::Principal;
 use openpact_model::random::SystemRandom;
-use openpact_model::role::{Audience, Role};
+use openpact_model::role::{Audience, Role, Sender};
 use openpact_model::tool::{Reads, Writes};
 use openpact_store::journal::Intent;
 
@@ -43,6 +44,15 @@ impl Scene {
     }
 
     async fn with(world: World, config: Config) -> Self {
+        Self::build(world, config, crate::people::Config::default(), router::Config::default()).await
+    }
+
+    async fn build(
+        world: World,
+        config: Config,
+        people: crate::people::Config,
+        router: router::Config,
+    ) -> Self {
         let tools = Tools::echo(vec![
             tool("calendar_read", Reads::Private, Writes::Nothing),
             tool("note", Reads::Nothing, Writes::Local),
@@ -55,9 +65,9 @@ impl Scene {
             random: Arc::new(SystemRandom),
         };
         let provider = Arc::clone(&tools) as Arc<dyn ToolProvider>;
-        let router = router::Config::default().build(ports, vec![provider]).unwrap();
+        let router = router.build(ports, vec![provider]).unwrap();
         let engine = Puppet::new(world.store.clone(), Arc::clone(&router) as Arc<dyn ToolCaller>);
-        let people = world.people(crate::people::Config::default()).await;
+        let people = world.people(people).await;
         let ports = Ports {
             people,
             store: world.store.clone(),
@@ -90,6 +100,14 @@ impl Scene {
             text: text.to_owned(),
             turn: None,
         })
+    }
+
+    /// The owner, alone, with that account.
+    fn submit_from(&self, provider: &str, user: &str, text: &str) -> Updates {
+        let channel = Channel { provider: provider.to_owned(), ..channel("a") };
+        let sender = Sender { provider: provider.to_owned(), ..sender(user) };
+        let (role, audience, text) = (Role::Owner, Audience::Private, text.to_owned());
+        self.orchestrator.submit(Inbound { channel, sender, role, audience, text, turn: None })
     }
 
     /// The owner, alone.

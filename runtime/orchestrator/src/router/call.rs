@@ -114,7 +114,7 @@ impl Shared {
                 Err(error) => return Err(broken_store(&error, tool)),
             }
         }
-        self.rates.take(&turn.caller.sender, name).map_err(|why| {
+        self.rates.take(turn, name).map_err(|why| {
             Refusal::new("rate-limited", ToolFailure::Unavailable(why)).of(tool).with(arguments.clone())
         })?;
         // After the rates, so that nobody can try many values out.

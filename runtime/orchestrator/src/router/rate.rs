@@ -6,6 +6,7 @@ use std::sync::Arc;
 use openpact_model::clock::Clock;
 use openpact_model::role::Sender;
 
+use super::turn::Turn;
 use crate::Error;
 use crate::bucket;
 
@@ -14,7 +15,7 @@ pub use crate::bucket::Rate;
 /// The rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Of one person over all tools.
+    /// Of one person over all tools, with however many accounts.
     pub user: Rate,
     /// Of one tool over all persons.
     pub tool: Rate,
@@ -40,8 +41,24 @@ pub(super) struct Buckets {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
-    User { provider: String, user: String },
+    /// Somebody who is known, by what the owner calls them.
+    Person(String),
+    /// An account of nobody who is known.
+    Account {
+        provider: String,
+        user: String,
+    },
     Tool(String),
+}
+
+impl Key {
+    /// To whom it counts what is called.
+    fn of(person: Option<&str>, sender: &Sender) -> Self {
+        match person {
+            Some(name) => Self::Person(name.to_owned()),
+            None => Self::Account { provider: sender.provider.clone(), user: sender.user.clone() },
+        }
+    }
 }
 
 impl Config {
@@ -57,10 +74,13 @@ impl Config {
 }
 
 impl Buckets {
-    /// Takes a place for one call of `tool` by `sender`, or says why there is none and when there will be. A refused
-    /// call uses nothing up.
-    pub(super) fn take(&self, sender: &Sender, tool: &str) -> Result<(), String> {
-        let user = Key::User { provider: sender.provider.clone(), user: sender.user.clone() };
+    /// Takes a place for one call of `tool` in a turn, or says why there is none and when there will be. A refused call
+    /// uses nothing up.
+    pub(super) fn take(&self, turn: &Turn, tool: &str) -> Result<(), String> {
+        self.take_for(Key::of(turn.person.as_deref(), &turn.caller.sender), tool)
+    }
+
+    fn take_for(&self, user: Key, tool: &str) -> Result<(), String> {
         let tool_rate = self.config.tools.get(tool).copied().unwrap_or(self.config.tool);
         let wanted = [(user, self.config.user), (Key::Tool(tool.to_owned()), tool_rate)];
         self.buckets.take(wanted).map_err(|empty| {
@@ -113,8 +133,13 @@ mod tests {
         }
     }
 
-    fn sender(user: &str) -> Sender {
-        Sender { provider: "test".into(), user: user.into(), display_name: String::new() }
+    fn sender(user: &str) -> Key {
+        on("test", user, None)
+    }
+
+    fn on(provider: &str, user: &str, person: Option<&str>) -> Key {
+        let (provider, user) = (provider.into(), user.into());
+        Key::of(person, &Sender { provider, user, display_name: String::new() })
     }
 
     fn buckets(clock: &Arc<Hand>, user: Rate, tool: Rate) -> Buckets {
@@ -129,21 +154,40 @@ mod tests {
         let clock = Hand::new();
         let buckets = buckets(&clock, Rate { burst: 3, per_minute: 60 }, WIDE);
         for _ in 0..3 {
-            buckets.take(&sender("a"), "t").unwrap();
+            buckets.take_for(sender("a"), "t").unwrap();
         }
-        let text = buckets.take(&sender("a"), "t").unwrap_err();
+        let text = buckets.take_for(sender("a"), "t").unwrap_err();
         assert!(text.contains("this person") && text.contains("in 2 s"), "{text}");
-        buckets.take(&sender("b"), "t").unwrap();
+        buckets.take_for(sender("b"), "t").unwrap();
         clock.turn(Duration::from_millis(999));
-        assert!(buckets.take(&sender("a"), "t").is_err());
+        assert!(buckets.take_for(sender("a"), "t").is_err());
         clock.turn(Duration::from_millis(1));
-        buckets.take(&sender("a"), "t").unwrap();
-        assert!(buckets.take(&sender("a"), "t").is_err());
+        buckets.take_for(sender("a"), "t").unwrap();
+        assert!(buckets.take_for(sender("a"), "t").is_err());
         clock.turn(Duration::from_hours(1));
         for _ in 0..3 {
-            buckets.take(&sender("a"), "t").unwrap();
+            buckets.take_for(sender("a"), "t").unwrap();
         }
-        assert!(buckets.take(&sender("a"), "t").is_err(), "a bucket never holds more than its burst");
+        assert!(buckets.take_for(sender("a"), "t").is_err(), "a bucket never holds more than its burst");
+    }
+
+    #[test]
+    fn a_person_has_one_bucket_over_all_accounts_and_everybody_else_one_for_each() {
+        let clock = Hand::new();
+        let buckets = buckets(&clock, Rate { burst: 2, per_minute: 1 }, WIDE);
+        let take = |provider, user, person| buckets.take_for(on(provider, user, person), "t");
+        take("one", "7", Some("ada")).unwrap();
+        take("two", "8", Some("ada")).unwrap();
+        for (provider, user) in [("one", "7"), ("two", "8"), ("three", "9")] {
+            assert!(take(provider, user, Some("ada")).unwrap_err().contains("this person"));
+        }
+        // The same account number elsewhere is somebody else, and so is an account that is called as a person is.
+        take("one", "7", Some("ben")).unwrap();
+        for (provider, user) in [("one", "7"), ("two", "7"), ("ada", "ada"), ("", "ada")] {
+            take(provider, user, None).unwrap();
+            take(provider, user, None).unwrap();
+            assert!(take(provider, user, None).is_err(), "{provider}:{user}");
+        }
     }
 
     #[test]
@@ -152,10 +196,10 @@ mod tests {
         let mut config = Config { user: WIDE, tool: WIDE, tools: BTreeMap::new() };
         config.tools.insert("slow".into(), Rate { burst: 1, per_minute: 1 });
         let buckets = config.build(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-        buckets.take(&sender("a"), "slow").unwrap();
-        let text = buckets.take(&sender("b"), "slow").unwrap_err();
+        buckets.take_for(sender("a"), "slow").unwrap();
+        let text = buckets.take_for(sender("b"), "slow").unwrap_err();
         assert!(text.contains("this tool"), "{text}");
-        buckets.take(&sender("b"), "fast").unwrap();
+        buckets.take_for(sender("b"), "fast").unwrap();
     }
 
     #[test]
@@ -165,11 +209,11 @@ mod tests {
             Config { user: Rate { burst: 2, per_minute: 1 }, tool: WIDE, tools: BTreeMap::new() };
         config.tools.insert("slow".into(), Rate { burst: 1, per_minute: 1 });
         let buckets = config.build(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-        buckets.take(&sender("a"), "slow").unwrap();
+        buckets.take_for(sender("a"), "slow").unwrap();
         for _ in 0..10 {
-            assert!(buckets.take(&sender("a"), "slow").is_err());
+            assert!(buckets.take_for(sender("a"), "slow").is_err());
         }
-        buckets.take(&sender("a"), "fast").unwrap();
+        buckets.take_for(sender("a"), "fast").unwrap();
     }
 
     #[test]
@@ -178,10 +222,10 @@ mod tests {
         let buckets =
             buckets(&clock, Rate { burst: 1, per_minute: 60 }, Rate { burst: 10_000, per_minute: 1 });
         for number in 0..1024 {
-            buckets.take(&sender(&number.to_string()), "t").unwrap();
+            buckets.take_for(sender(&number.to_string()), "t").unwrap();
         }
         clock.turn(Duration::from_secs(2));
-        buckets.take(&sender("late"), "t").unwrap();
+        buckets.take_for(sender("late"), "t").unwrap();
         assert!(buckets.buckets.len() <= 2, "only the tool's bucket and the new one stay");
     }
 

@@ -17,6 +17,8 @@ use super::address;
 pub(super) struct Turn {
     pub(super) id: TurnId,
     pub(super) caller: Caller,
+    /// What the owner calls the caller, if anything.
+    pub(super) person: Option<String>,
     pub(super) session: Option<SessionId>,
     pub(super) channel: Option<Channel>,
     /// Cancelled when the turn is stopped or closed.
@@ -34,6 +36,9 @@ pub(super) struct Turn {
 pub struct Opening {
     /// Who caused it.
     pub caller: Caller,
+    /// What the owner calls them, where they are somebody who is known: what they call counts together then, whatever
+    /// account it comes from. `None` where the account is all that is known. Never what somebody says of themselves.
+    pub person: Option<String>,
     /// The conversation that it belongs to.
     pub session: Option<SessionId>,
     /// Where it was said.
@@ -58,7 +63,17 @@ impl Opening {
     pub fn new(caller: Caller, cancel: &CancellationToken) -> Self {
         let (cancel, progress) = (cancel.clone(), ProgressSink::default());
         let is_private = caller.audience == Audience::Private;
-        Self { caller, session: None, channel: None, cancel, id: None, progress, is_private, written: None }
+        Self {
+            caller,
+            person: None,
+            session: None,
+            channel: None,
+            cancel,
+            id: None,
+            progress,
+            is_private,
+            written: None,
+        }
     }
 }
 
@@ -101,7 +116,8 @@ impl Turn {
 
 impl Turns {
     pub(super) fn open(self: &Arc<Self>, random: &dyn Random, opening: Opening) -> OpenTurn {
-        let Opening { mut caller, session, channel, cancel, id, progress, is_private, written } = opening;
+        let Opening { mut caller, person, session, channel, cancel, id, progress, is_private, written } =
+            opening;
         // A private channel is one that the owner alone reads. Whoever else speaks in it reads it too.
         if caller.role != Role::Owner {
             caller.audience = Audience::Group;
@@ -111,7 +127,8 @@ impl Turns {
         let id = id.unwrap_or_else(|| TurnId::generate(random));
         let is_private = AtomicBool::new(is_private);
         let written = written.as_deref().map(address::in_arguments).unwrap_or_default();
-        let turn = Turn { id, caller, session, channel, cancel, progress, tainted, is_private, written };
+        let turn =
+            Turn { id, caller, person, session, channel, cancel, progress, tainted, is_private, written };
         let turn = Arc::new(turn);
         self.lock().insert(turn.id.clone(), Arc::clone(&turn));
         OpenTurn { turns: Arc::clone(self), turn }
