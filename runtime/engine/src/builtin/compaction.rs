@@ -1,11 +1,15 @@
 //! Keeps a conversation within the model's window: older turns become a summary, and where that is not enough, long
 //! results of tools and long files of a person are cut in what the model is told (never in what is stored).
 
+mod excerpt;
+
 use super::history::{Entry, History};
 use super::provider::{Echo, Request, Said};
 use super::work::Work;
 use crate::fault::Fault;
 use crate::session::Body;
+
+use excerpt::{middle_cut, start_cut};
 
 /// What the model is told when it is to summarise.
 const INSTRUCTION: &str = "You are given the earlier part of a conversation between a person and an assistant with tools. \
@@ -188,9 +192,7 @@ fn shrink(history: &mut History, limit: usize) {
         if let Body::Tool { text, .. } = &mut entry.body
             && text.len() > KEPT.0 + KEPT.1 + 200
         {
-            let shorter = middle_cut(text, KEPT);
-            size = size.saturating_sub(text.len() - shorter.len());
-            *text = shorter;
+            size = size.saturating_sub(shorten(text, KEPT));
         }
     }
     let is_user = |entry: &Entry| matches!(entry.body, Body::User { .. });
@@ -205,23 +207,25 @@ fn shrink(history: &mut History, limit: usize) {
             // Files stand behind what was typed, so more is left of the start.
             let room = text.len().saturating_sub(size - limit + 200).max(KEPT.0 + KEPT.1);
             let kept = if Some(at) == last { (room - KEPT.1, KEPT.1) } else { KEPT };
-            let shorter = middle_cut(text, kept);
-            size = size.saturating_sub(text.len() - shorter.len());
-            *text = shorter;
+            size = size.saturating_sub(shorten(text, kept));
         }
     }
 }
 
-fn middle_cut(text: &str, kept: (usize, usize)) -> String {
-    let start = &text[..text.floor_char_boundary(kept.0)];
-    let end = &text[text.ceil_char_boundary(text.len() - kept.1)..];
-    let missing = text.len() - start.len() - end.len();
-    format!("{start}\n[… {missing} bytes are left out here to fit into the model's window …]\n{end}")
+/// Cuts a text in the middle; says by how much. What marks a file is kept beside what is kept of the text, so that little
+/// may be gained, or nothing.
+fn shorten(text: &mut String, kept: (usize, usize)) -> usize {
+    let shorter = middle_cut(text, kept);
+    let gained = text.len().saturating_sub(shorter.len());
+    if gained > 0 {
+        *text = shorter;
+    }
+    gained
 }
 
 /// Messages as a text to summarise, in at most `room` bytes; the oldest are left out first.
 fn transcript(entries: &[Entry], room: usize) -> String {
-    let excerpt = |text: &str| text[..text.floor_char_boundary(EXCERPT)].to_owned();
+    let excerpt = |text: &str| start_cut(text, EXCERPT);
     let lines = entries.iter().map(|entry| match &entry.body {
         Body::User { text } => format!("Person: {}\n", excerpt(text)),
         Body::Summary { text } => format!("Summary of what was before: {text}\n"),
@@ -328,6 +332,29 @@ mod tests {
         assert!(less[0] < 2200 && (7000..8000).contains(&less[1]), "{less:?}");
         let least = lengths(100);
         assert!(least.iter().all(|length| *length < 2200), "{least:?}");
+    }
+
+    #[test]
+    fn what_is_left_of_a_file_stays_marked_as_one() {
+        let title = "[attachment 1 of 1: a.txt; its text is between the next two lines of 3 backticks]";
+        let typed = "look ".repeat(500);
+        let content = "evil words\n".repeat(400);
+        let mut history = history(vec![
+            user(&format!("{typed}\n{title}\n```\n{content}```")),
+            assistant("b"),
+            user(&format!("{typed}\n{title}\n```\n{content}```")),
+        ]);
+        shrink(&mut history, 3000);
+        for entry in &history.entries {
+            let Body::User { text } = &entry.body else { continue };
+            assert!(text.len() < 3000, "it is cut");
+            let (before, marked) = text.split_once("\n```\n").expect("the opening fence is there");
+            assert!(!before.contains("evil") && before.ends_with(title), "{text}");
+            assert!(
+                marked.contains("evil") && marked.ends_with("\n```") && !marked.contains("```\n"),
+                "{text}"
+            );
+        }
     }
 
     #[test]
