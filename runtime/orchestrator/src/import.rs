@@ -1,5 +1,10 @@
 //! Takes in, once, what the first OpenPact left of its channels: which session each talked in, and how much was shown
 //! there. Its files are read and stay as they are.
+//!
+//! A session that is taken in counts as one that the owner alone reads, since the first OpenPact did not note who did: it
+//! put the owner's profile and memory before the model in every channel, let tools read private things there, and let a
+//! private conversation be gone on with in a group. So where the owner is alone it goes on; in a group, and with anybody
+//! else, a new one begins with the first message, and the owner finds the old one with `/sessions` when alone.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -38,7 +43,7 @@ const LONGEST: usize = 256;
 /// What was taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Imported {
-    /// Channels that go on with their session.
+    /// Channels of which the session is known: it goes on where the owner alone reads.
     pub sessions: u64,
     /// Channels that show as much as they did.
     pub modes: u64,
@@ -81,6 +86,13 @@ pub async fn channels(store: &Store, engine: &dyn Engine, folder: &Path) -> Resu
             skipped = skipped.count,
             "taken in, once; the file is not needed any more"
         );
+        if sessions > 0 {
+            tracing::info!(
+                sessions,
+                "conversations with the owner alone go on; in groups, and with others, new ones begin, since it is not \
+                 known what of the old ones others may read"
+            );
+        }
         all.sessions += sessions;
         all.modes += modes;
         all.skipped += skipped.count;

@@ -12,6 +12,16 @@ use crate::Error;
 /// Where it is kept in the settings who reads a session.
 const AUDIENCE_SCOPE: &str = "session-audience";
 
+/// Who reads a session of which nothing is noted, as of those of an earlier program: then no group gets to see it.
+const UNNOTED: Audience = Audience::Private;
+
+/// What people are told where a session does not go on.
+const OTHERS: &str = "Other people read this channel now than before, so this is a new conversation.";
+
+/// What they are told where it is one of which nothing is noted.
+const OLD: &str = "The conversation that was open here is older than the rule that private things stay out of what others \
+                   read, so this is a new one. The owner, alone with me, finds the old one with /sessions.";
+
 /// The longest title that is made of a message, in characters.
 const TITLE: usize = 60;
 
@@ -39,12 +49,12 @@ pub(crate) async fn active(
     };
     // What was said where only the owner reads must not be told where others do, and the other way round it would
     // get there with the next message.
-    if audience_of(store, &id).await? == audience {
+    let noted = noted_audience(store, &id).await?;
+    if noted.unwrap_or(UNNOTED) == audience {
         return Ok(Found { session, notice: None });
     }
     let session = create(store, engine, channel, audience, None).await?;
-    let notice = Some("Other people read this channel now than before, so this is a new conversation.");
-    Ok(Found { session, notice })
+    Ok(Found { session, notice: Some(if noted.is_some() { OTHERS } else { OLD }) })
 }
 
 /// Makes a session and has `channel` talk in it.
@@ -61,10 +71,15 @@ pub(crate) async fn create(
     Ok(session)
 }
 
-/// Who reads a session. One that says nothing counts as private: then no group gets to see it.
+/// Who reads a session.
 pub(crate) async fn audience_of(store: &Store, id: &SessionId) -> Result<Audience, Error> {
+    Ok(noted_audience(store, id).await?.unwrap_or(UNNOTED))
+}
+
+/// The same as far as it was noted.
+async fn noted_audience(store: &Store, id: &SessionId) -> Result<Option<Audience>, Error> {
     let stored = store.settings().get(AUDIENCE_SCOPE, id.as_str()).await?;
-    Ok(stored.and_then(|value: Value| serde_json::from_value(value).ok()).unwrap_or(Audience::Private))
+    Ok(stored.and_then(|value: Value| serde_json::from_value(value).ok()))
 }
 
 /// The sessions that a person may see from a channel: those of the channel, and an owner who is alone all.

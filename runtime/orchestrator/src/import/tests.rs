@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use openpact_model::clock::Clock;
 use openpact_model::random::SystemRandom;
+use openpact_model::role::{Audience, Role};
 
 use super::*;
-use crate::router;
 use crate::testing::{Puppet, World};
+use crate::{router, session};
 
 fn engine(world: &World) -> Arc<Puppet> {
     let ports = router::Ports {
@@ -65,12 +66,40 @@ async fn what_is_valid_is_taken_in_once_and_the_rest_is_told() {
     assert!(folder.path().join(SESSIONS).exists(), "the files are the owner's to remove");
 }
 
+/// What `channel` talks in after the import, when somebody writes there whose answer this audience reads.
+async fn after_import(audience: Audience) -> (bool, Option<&'static str>) {
+    let (world, folder) = (World::new(), tempfile::tempdir().unwrap());
+    let engine = engine(&world);
+    let old = world.store.sessions().create("puppet", "old").await.unwrap().id;
+    let here = place("telegram", "77");
+    let sessions = serde_json::json!({ "sessions": { "telegram:77": old.as_str() } });
+    fs::write(folder.path().join(SESSIONS), sessions.to_string()).unwrap();
+    assert_eq!(run(&world, folder.path()).await.sessions, 1);
+    let found = session::active(&world.store, &*engine, &here, audience).await.unwrap();
+    let again = session::active(&world.store, &*engine, &here, audience).await.unwrap();
+    assert_eq!((&again.session.id, again.notice), (&found.session.id, None), "and it goes on from there");
+    // Whoever else reads there sees nothing of it, and the owner alone does.
+    let seen = async |role, audience| {
+        let seen = session::visible(&world.store, &*engine, &here, role, audience).await.unwrap();
+        seen.iter().any(|session| session.id == old)
+    };
+    assert!(seen(Role::Owner, Audience::Private).await);
+    for role in [Role::Owner, Role::Member, Role::Guest] {
+        assert!(!seen(role, Audience::Group).await, "{role}");
+    }
+    (found.session.id == old, found.notice)
+}
+
 #[tokio::test]
-async fn a_session_that_was_taken_in_is_read_by_its_owner_alone() {
-    let world = World::new();
-    let here = world.store.sessions().create("puppet", "old").await.unwrap().id;
-    let audience = crate::session::audience_of(&world.store, &here).await.unwrap();
-    assert_eq!(audience, openpact_model::role::Audience::Private);
+async fn a_session_that_was_taken_in_goes_on_where_the_owner_is_alone() {
+    assert_eq!(after_import(Audience::Private).await, (true, None));
+}
+
+#[tokio::test]
+async fn a_session_that_was_taken_in_is_told_to_no_group() {
+    let (goes_on, notice) = after_import(Audience::Group).await;
+    assert!(!goes_on);
+    assert!(notice.is_some_and(|notice| notice.contains("finds the old one with /sessions")), "{notice:?}");
 }
 
 #[tokio::test]
