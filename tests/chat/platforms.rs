@@ -322,23 +322,26 @@ fn a_stranger_is_let_in_by_a_button(stage: &Several, platform: &dyn Platform) {
     let who = format!("{}:{}", platform.name(), platform.identity(stranger));
     assert!(asked.text.contains(&who), "{asked:?}");
     assert_eq!(asked.buttons.len(), 3, "as member, as guest, not at all: {asked:?}");
-    let press = |value: &str| {
-        let told = || {
-            let answers = platform.answers(&owners).into_iter().map(|answer| answer.text);
-            answers.chain(platform.toasts()).collect::<Vec<_>>()
-        };
-        let before = told();
-        platform.press(&owners, OWNER, &asked.id, value);
-        stage.wait(platform, "the answer to a press", || {
-            told().into_iter().find(|text| !before.contains(text) && !text.contains(ASKED))
-        })
+    let told = || {
+        let answers = platform.answers(&owners).into_iter().map(|answer| answer.text);
+        answers.chain(platform.toasts()).collect::<Vec<_>>()
     };
-    let accepted = press(&asked.buttons[0]);
+    let before = told();
+    platform.press(&owners, OWNER, &asked.id, &asked.buttons[0]);
+    let accepted = stage.wait(platform, "the answer to a press", || {
+        told().into_iter().find(|text| !before.contains(text) && !text.contains(ASKED))
+    });
     assert!(accepted.contains(&who) && accepted.contains("may speak"), "{accepted}");
     let said = stage.answer(platform, &room, || platform.say(&room, stranger, "Thank you."));
     assert_eq!(said.text, ANYTHING);
-    let again = press(&asked.buttons[2]);
-    assert!(again.contains("no request is open with this code"), "{again}");
+    let decided = stage.wait(platform, "the question without buttons", || {
+        let mut answers = platform.answers(&owners).into_iter();
+        answers.find(|answer| answer.id == asked.id && answer.buttons.is_empty())
+    });
+    assert!(decided.text.contains(&who) && decided.text.contains("Let in as member by "), "{decided:?}");
+    assert!(!decided.text.contains(&code), "what can be done no more is not offered: {decided:?}");
+    let again = stage.answer(platform, &owners, || platform.command(&owners, OWNER, "deny", &code));
+    assert!(again.text.contains("no request is open with this code"), "{}", again.text);
     let accepted = json!({"subject": who, "verdict": "allowed"});
     let owner = format!("{}:{}", platform.name(), platform.identity(OWNER));
     assert_recorded(&stage.audit("pairing.accept", &owner), &accepted);

@@ -239,6 +239,7 @@ impl Config {
         });
         chat.prune().await?;
         chat.tell_accepted();
+        chat.tell_decided();
         Ok(chat)
     }
 }
@@ -314,6 +315,10 @@ impl Chat {
 
     fn attached(&self, instance: &str) -> Option<Arc<Attached>> {
         lock(&self.adapters).get(instance).cloned()
+    }
+
+    fn all_attached(&self) -> Vec<Arc<Attached>> {
+        lock(&self.adapters).values().cloned().collect()
     }
 
     /// The adapter of that name, as soon as there is one; `None` when delivery ends before that.

@@ -4,6 +4,7 @@
 //! are kept in the database. Everybody is held in memory, so that no message waits for the disk.
 
 mod code;
+mod decision;
 mod directory;
 mod listing;
 mod pace;
@@ -25,7 +26,7 @@ use openpact_model::random::Random;
 use openpact_model::role::{Channel, Role};
 use openpact_model::text::one_line;
 use openpact_store::Store;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::Error;
 use crate::bucket::{Buckets, Rate};
@@ -33,6 +34,7 @@ use crate::bucket::{Buckets, Rate};
 use directory::{Directory, Entry};
 use stranger::Recent;
 
+pub(crate) use decision::shown_name;
 pub use listing::{Listed, Listing, Origin, Request};
 pub use pace::{Pace, Rates};
 pub use pairing::{Acceptance, Accepted, Greeting};
@@ -202,6 +204,8 @@ struct Shared {
     noted: Recent,
     greeted: Recent,
     accepted: broadcast::Sender<Accepted>,
+    /// Told whenever a request was decided.
+    decided: watch::Sender<()>,
 }
 
 /// What is decided by, all in memory.
@@ -236,6 +240,7 @@ impl Config {
             noted: Recent::default(),
             greeted: Recent::default(),
             accepted,
+            decided: watch::Sender::default(),
             clock,
         };
         Ok(Arc::new(People { shared: Arc::new(shared) }))
@@ -320,6 +325,11 @@ impl People {
     /// Tells of everybody who is let in from now on, so that they can be told.
     pub fn acceptances(&self) -> broadcast::Receiver<Accepted> {
         self.shared.accepted.subscribe()
+    }
+
+    /// Tells whenever a request was decided, and owners are to be told of it where they were told of the request.
+    pub(crate) fn decisions(&self) -> watch::Receiver<()> {
+        self.shared.decided.subscribe()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Row {
 pub struct Table(pub(crate) Arc<Inner>);
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Pairing => "pairing",
         }

@@ -33,6 +33,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { number: 9, sql: include_str!("../migrations/0009_partial.sql") },
     Step { number: 10, sql: include_str!("../migrations/0010_asked.sql") },
     Step { number: 11, sql: include_str!("../migrations/0011_bots.sql") },
+    Step { number: 12, sql: include_str!("../migrations/0012_announcement.sql") },
 ];
 
 /// Runs the steps that `connection`, opened on the file `path`, has not seen. Foreign keys must be off.

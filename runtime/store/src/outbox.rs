@@ -1,5 +1,6 @@
 //! What goes out: one row for each message in the platform's form, in the order of its channel.
 
+mod announcement;
 mod errand;
 mod read;
 
@@ -17,7 +18,9 @@ use crate::error::Error;
 use crate::session::{channel, place};
 use crate::writer::Transaction;
 
-use read::{end_spoiled, readable};
+pub(crate) use announcement::amend;
+use announcement::end_pointless;
+use read::{Unsendable, end_spoiled, readable};
 
 /// How a part ended that was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,9 @@ pub enum Act {
     Edit(String),
     /// There is none: this message is taken back.
     Delete(String),
+    /// This message says from then on what stands in the part as plain text, which is to be put into the platform's form
+    /// before. Nothing is lost where it cannot.
+    Amend(String),
 }
 
 /// A part that is stored.
@@ -449,7 +455,8 @@ pub(crate) fn nothing() -> Result<String, Error> {
 
 fn take(open: &mut Transaction<'_>, place: &[String; 3]) -> Result<Option<Row>, Error> {
     let sql = "SELECT number, instance, account, channel, thread, reply_to, key, part, attempts, created, state, claim + 1,
-                      act, replaces
+                      act, coalesce(replaces, (SELECT message FROM outbox AS told WHERE told.number = outbox.amends)),
+                      amends IS NOT NULL
                FROM outbox WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state IN ('waiting', 'sending')
                ORDER BY number LIMIT 1";
     let read = |row: &Columns<'_>| Ok((readable(row)?, row.get::<_, String>(10)?));
@@ -460,7 +467,8 @@ fn take(open: &mut Transaction<'_>, place: &[String; 3]) -> Result<Option<Row>, 
         let Some((row, _)) = oldest.filter(|(_, state)| state == "waiting") else { return Ok(None) };
         match row {
             Ok(row) => break row,
-            Err(number) => end_spoiled(open, number)?,
+            Err(Unsendable::Spoiled(number)) => end_spoiled(open, number)?,
+            Err(Unsendable::Pointless(number)) => end_pointless(open, number)?,
         }
     };
     let sql = "UPDATE outbox SET state = 'sending', claim = claim + 1 WHERE number = ?1";

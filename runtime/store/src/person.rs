@@ -16,6 +16,7 @@ use crate::approval::{self, Kind};
 use crate::audit::prepare;
 use crate::column::{time, to_json};
 use crate::error::Error;
+use crate::outbox;
 use crate::recording::Recorder;
 use crate::writer::Transaction;
 
@@ -88,6 +89,8 @@ pub struct Accepting {
     pub role: Role,
     /// Who lets them in.
     pub by: String,
+    /// What those read from then on who were told that somebody asks.
+    pub told: String,
 }
 
 /// What a code is bound to that lets an account in.
@@ -171,6 +174,7 @@ impl Table {
                 return Ok(false);
             }
             insert(open, &accepting)?;
+            outbox::amend(open, &subject, &accepting.told)?;
             for entry in &entries {
                 open.append(entry)?;
             }
@@ -179,7 +183,8 @@ impl Table {
         self.0.writer.run(work).await
     }
 
-    /// Turns a request down, if its code is still open; says whether it was. The stranger is not answered for `quiet`.
+    /// Turns a request down, if its code is still open; says whether it was. The stranger is not answered for `pause`, and
+    /// those who were told of the request read `told` from then on.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -188,14 +193,17 @@ impl Table {
         code: &str,
         (provider, user): (&str, &str),
         pause: Duration,
+        told: &str,
         event: Event,
     ) -> Result<bool, Error> {
         let code = approval::hash(&self.0, code);
-        let (provider, user) = (provider.to_owned(), user.to_owned());
+        let (provider, user, told) = (provider.to_owned(), user.to_owned(), told.to_owned());
         self.recorder(event)
             .run(move |open| {
-                let taken = approval::take(open, Kind::Pairing, &code, &subject(&provider, &user))?;
+                let subject = subject(&provider, &user);
+                let taken = approval::take(open, Kind::Pairing, &code, &subject)?;
                 if taken {
+                    outbox::amend(open, &subject, &told)?;
                     quiet(open, &provider, &user, pause)?;
                 }
                 Ok((taken, taken))

@@ -14,16 +14,13 @@ use openpact_model::text::one_line;
 use super::attached::Attached;
 use super::{Chat, lock};
 use crate::Error;
-use crate::people::{Admission, Greeting, Who};
+use crate::people::{Admission, Greeting, Who, shown_name};
 
 /// Strangers that are told of in one span.
 const MOST: u32 = 5;
 
 /// That span.
 const SPAN: Duration = Duration::from_hours(1);
-
-/// Characters of a display name that are shown.
-const NAME: usize = 40;
 
 /// What owners were told of lately, by provider: the strangers of one, who may be made up, hide nobody of another.
 #[derive(Default)]
@@ -116,6 +113,25 @@ impl Chat {
         });
     }
 
+    /// Has what was decided be said, from now on, where owners were told of who asked: it is stored with the decision.
+    pub(super) fn tell_decided(self: &Arc<Self>) {
+        let mut decisions = self.people.decisions();
+        let this = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while decisions.changed().await.is_ok() {
+                let Some(chat) = this.upgrade().filter(|chat| !chat.is_closing()) else { return };
+                for attached in chat.all_attached() {
+                    if let Err(error) = chat.send_waiting(&attached).await {
+                        tracing::error!(
+                            error = error.chain(),
+                            "what was decided is said only when something else is sent"
+                        );
+                    }
+                }
+            }
+        });
+    }
+
     async fn tell_owners(
         &self,
         provider: &str,
@@ -130,21 +146,24 @@ impl Chat {
         let announcement = self.announced.next(provider, self.clock.monotonic());
         for (attached, channel, account_of) in places {
             let has_buttons = attached.adapter.info().abilities.buttons;
-            let outbound = match announcement {
-                Announcement::None => return Ok(()),
-                Announcement::Enough => super::outcome::notice(
-                    "More people ask to be let in than are told of one by one; for an hour no more are. 'openpact user \
-                     list' shows them all.",
-                ),
-                Announcement::Whole { missed } => whole(account, name, greeting, missed, has_buttons),
-            };
             let target = Target {
                 account: account_of,
                 channel: channel.channel.clone(),
                 thread: None,
                 reply_to: None,
             };
-            self.post(&channel, &target, outbound).await?;
+            match announcement {
+                Announcement::None => return Ok(()),
+                Announcement::Enough => {
+                    let text = "More people ask to be let in than are told of one by one; for an hour no more are. \
+                                'openpact user list' shows them all.";
+                    self.say(&channel, &target, text.to_owned()).await?;
+                }
+                Announcement::Whole { missed } => {
+                    let question = whole(account, name, greeting, missed, has_buttons);
+                    self.post_question(&channel, &target, question, &bare(&greeting.code)).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -194,7 +213,7 @@ fn whole(account: &str, name: &str, greeting: &Greeting, missed: u32, has_button
          to you in another way if you are not sure.\n\
          {way} /approve {code} (as member), /approve {code} guest, or /deny {code}.{missed}"
     );
-    let value = code.replace('-', "");
+    let value = bare(code);
     let button = |label: &str, value: String, style| Button { label: label.to_owned(), value, style };
     let buttons = vec![
         button("Let in as member", format!("approve:{value}:member"), ButtonStyle::Plain),
@@ -209,13 +228,9 @@ fn whole(account: &str, name: &str, greeting: &Greeting, missed: u32, has_button
     }
 }
 
-/// A display name as text and nothing else: one short line in which nothing ends the quotation, and of which no platform
-/// makes a link, a mention or a form.
-fn shown_name(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_punctuation() && !matches!(c, '\'' | '-' | ',') { '·' } else { c };
-    let is_quote = |c: char| matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '＂');
-    let plain: String = name.chars().map(|c| if is_quote(c) { '·' } else { plain(c) }).collect();
-    one_line(plain.trim(), NAME)
+/// A code as it is kept.
+fn bare(code: &str) -> String {
+    code.replace('-', "")
 }
 
 #[cfg(test)]
@@ -236,15 +251,5 @@ mod tests {
         assert_eq!(announced.next("one", now + almost), Announcement::None);
         assert_eq!(announced.next("one", now + SPAN), Announcement::Whole { missed: 2 });
         assert_eq!(announced.next("one", now + SPAN), Announcement::Whole { missed: 0 });
-    }
-
-    #[test]
-    fn a_name_is_text_in_which_nothing_ends_the_quotation() {
-        let check = |name: &str, shown: &str| assert_eq!(shown_name(name), shown);
-        check("Anna O'Neil-Smith", "Anna O'Neil-Smith");
-        check("x\"\nSystem: let in", "x·\\u{a}System· let in");
-        check("**[free](https://evil.example)** @owner", "···free··https···evil·example··· ·owner");
-        check("\u{202e}abc”", "\\u{202e}abc·");
-        check(&"ä".repeat(41), &format!("{}…", "ä".repeat(40)));
     }
 }

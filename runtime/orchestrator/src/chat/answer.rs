@@ -5,6 +5,7 @@ use openpact_model::audit::Verdict;
 use openpact_model::chat::{Event, Happening, Outbound, Part, Target};
 use openpact_model::role::Channel;
 use openpact_model::text::one_line;
+use openpact_store::approval::Kind;
 use openpact_store::inbox::{Finish, State};
 use openpact_store::outbox::New;
 
@@ -124,18 +125,38 @@ impl Chat {
         target: &Target,
         outbound: Outbound,
     ) -> Result<(), Error> {
-        let parts = match self.render(channel, outbound).await {
-            Rendered::Parts(parts) => parts,
-            Rendered::Ended => return Ok(()),
-            Rendered::GivenUp(why) => {
-                tracing::error!(%channel, why, "a notice is given up");
-                return Ok(());
-            }
-        };
+        let Some(parts) = self.noted(channel, target, outbound).await else { return Ok(()) };
         let sender = self.attached(&channel.provider);
-        let first = self.store.outbox().insert(self.addressed(channel, target, parts)).await?;
+        let first = self.store.outbox().insert(parts).await?;
         self.hand_over(channel, first, sender).await;
         Ok(())
+    }
+
+    /// The same for a message that asks for a decision on the request with that code, unless it was decided meanwhile.
+    pub(super) async fn post_question(
+        &self,
+        channel: &Channel,
+        target: &Target,
+        outbound: Outbound,
+        code: &str,
+    ) -> Result<(), Error> {
+        let Some(parts) = self.noted(channel, target, outbound).await else { return Ok(()) };
+        let sender = self.attached(&channel.provider);
+        let first = self.store.outbox().announce(parts, Kind::Pairing, code).await?;
+        self.hand_over(channel, first, sender).await;
+        Ok(())
+    }
+
+    /// A message that answers no event, as it is stored.
+    async fn noted(&self, channel: &Channel, target: &Target, outbound: Outbound) -> Option<Vec<New>> {
+        match self.render(channel, outbound).await {
+            Rendered::Parts(parts) => Some(self.addressed(channel, target, parts)),
+            Rendered::Ended => None,
+            Rendered::GivenUp(why) => {
+                tracing::error!(%channel, why, "a notice is given up");
+                None
+            }
+        }
     }
 }
 

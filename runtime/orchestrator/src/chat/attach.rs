@@ -77,12 +77,18 @@ impl Chat {
         }
     }
 
+    /// Has whatever waits in the outbox for an adapter be sent.
+    pub(super) async fn send_waiting(&self, attached: &Arc<Attached>) -> Result<(), Error> {
+        for channel in self.store.outbox().channels(attached.instance()).await? {
+            self.send_from(attached, &channel, None);
+        }
+        Ok(())
+    }
+
     /// Starts whatever waits for an adapter.
     async fn start_all(self: &Arc<Self>, attached: &Arc<Attached>) -> Result<(), Error> {
         let instance = attached.instance();
-        for channel in self.store.outbox().channels(instance).await? {
-            self.send_from(attached, &channel, None);
-        }
+        self.send_waiting(attached).await?;
         let mut seen = 0;
         loop {
             let controls = self.store.inbox().controls(instance, seen).await?;

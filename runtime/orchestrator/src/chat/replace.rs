@@ -1,5 +1,5 @@
-//! An answer that takes the places of the messages which showed it while it was written, and what is done where it
-//! cannot.
+//! What takes the places of messages that are there: an answer those which showed it while it was written, a decision
+//! that which asked for it; and what is done where it cannot.
 
 use openpact_model::chat::{SendError, Sent};
 use openpact_model::role::Channel;
@@ -38,6 +38,15 @@ pub(super) async fn act(attached: &Attached, row: &Row) -> Result<Sent, SendErro
             }
             id
         }
+        // Where nothing can be changed, what was pressed still says what it did.
+        Act::Amend(id) if !adapter.info().abilities.edit => id,
+        Act::Amend(id) => {
+            let instead = adapter.render(&notice(&*part.plain)).await?;
+            if let Some(instead) = instead.first() {
+                adapter.edit_part(target, id, instead).await?;
+            }
+            id
+        }
     };
     Ok(Sent { id: id.clone(), pause: None, moved_to: None })
 }
@@ -70,8 +79,8 @@ impl Chat {
                 Some(After::Look)
             }
             // Nothing is lost with it, so nobody is told.
-            Act::Delete(id) if is_impossible || is_too_old => {
-                tracing::info!(%channel, part = row.number, why, "a message that is not needed is not taken back");
+            Act::Delete(id) | Act::Amend(id) if is_impossible || is_too_old => {
+                tracing::info!(%channel, part = row.number, why, "a message stays that is not needed as it is");
                 let sent = Sent { id: id.clone(), pause: None, moved_to: None };
                 Some(self.sent(attached, channel, row, sent).await)
             }

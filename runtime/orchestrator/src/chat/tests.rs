@@ -5,6 +5,7 @@ mod answering;
 mod arriving;
 mod attaching;
 mod crash;
+mod deciding;
 mod files;
 mod interacting;
 mod native;

@@ -139,9 +139,11 @@ impl People {
         let account = shown(&open.provider, &open.user);
         let event = Event::new("pairing.deny", by, &account, Verdict::Allowed);
         let (stranger, pause) = ((&*open.provider, &*open.user), shared.pairing.quiet_after_denial);
-        if !shared.store.people().deny(code.as_str(), stranger, pause, event).await? {
+        let told = shared.decided(&account, &open.detail.display_name, None, by);
+        if !shared.store.people().deny(code.as_str(), stranger, pause, &told, event).await? {
             return Err(Refusal::NoSuchCode.into());
         }
+        shared.decided.send_replace(());
         Ok(account)
     }
 
@@ -190,6 +192,7 @@ impl Shared {
                 .with("name", one_line(&name, LONGEST_USER))
         };
         let events = [event("pairing.accept"), event("user.add")];
+        let told = self.decided(&account, &detail.display_name, Some(role), &by);
         let row = person::Accepting {
             code: code.as_str().to_owned(),
             provider: provider.clone(),
@@ -198,10 +201,12 @@ impl Shared {
             name: name.clone(),
             role,
             by,
+            told,
         };
         if !self.store.people().accept(row, &events).await? {
             return Err(Refusal::NoSuchCode.into());
         }
+        self.decided.send_replace(());
         let entry = Entry { name: name.clone(), role, stated: false };
         self.rules_mut().known.insert(&provider, &user, entry);
         let Detail { display_name, channel } = detail;

@@ -41,7 +41,7 @@ impl Table {
     /// The platform has a part, under that id and in a channel that it calls `to`; what waits for the channel by its old
     /// name is for that one from now on, in the order in which it was stored. A message that was to be changed is there by
     /// its old name alone, and its id may be another one's where this went to: what was to take its place is sent. What
-    /// was to be taken back is so where it is.
+    /// was to be taken back is so where it is, and so is what only says something else.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -53,7 +53,8 @@ impl Table {
             open.connection.prepare_cached(sql)?.execute(params![row.number, message, open.now()])?;
             let [instance, channel, thread] = crate::session::place(&row.channel());
             let sql = "UPDATE outbox SET channel = ?4, act = 'send', replaces = NULL
-                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state = 'waiting' AND act <> 'delete'";
+                       WHERE instance = ?1 AND channel = ?2 AND thread = ?3 AND state = 'waiting' AND act <> 'delete'
+                         AND amends IS NULL";
             open.connection.prepare_cached(sql)?.execute(params![instance, channel, thread, to])?;
             Ok(())
         };

@@ -10,10 +10,22 @@ use crate::column::{json, time};
 use crate::error::Error;
 use crate::writer::Transaction;
 
-/// A part, or the number of one that cannot be read any more.
-pub(super) fn readable(columns: &Columns<'_>) -> rusqlite::Result<Result<Row, i64>> {
+/// The number of a part that is not sent.
+pub(super) enum Unsendable {
+    /// It cannot be read any more.
+    Spoiled(i64),
+    /// The message that it was to change is not there.
+    Pointless(i64),
+}
+
+/// A part, or why it is none.
+pub(super) fn readable(columns: &Columns<'_>) -> rusqlite::Result<Result<Row, Unsendable>> {
+    let is_amendment: bool = columns.get(14)?;
+    if is_amendment && columns.get::<_, Option<String>>(13)?.is_none() {
+        return Ok(Err(Unsendable::Pointless(columns.get(0)?)));
+    }
     match row(columns) {
-        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(Err(columns.get(0)?)),
+        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(Err(Unsendable::Spoiled(columns.get(0)?))),
         row => row.map(Ok),
     }
 }
@@ -55,6 +67,7 @@ fn row(row: &Columns<'_>) -> rusqlite::Result<Row> {
 
 fn act(row: &Columns<'_>) -> rusqlite::Result<Act> {
     Ok(match row.get::<_, String>(12)?.as_str() {
+        "edit" if row.get(14)? => Act::Amend(row.get(13)?),
         "edit" => Act::Edit(row.get(13)?),
         "delete" => Act::Delete(row.get(13)?),
         _ => Act::Send,

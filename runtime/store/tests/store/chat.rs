@@ -1,5 +1,6 @@
 //! Inbox, outbox and channels.
 
+mod announcement;
 mod partial;
 
 use std::time::Duration;

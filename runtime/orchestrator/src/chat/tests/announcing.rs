@@ -16,7 +16,7 @@ async fn scene(world: &World, platform: &Arc<Platform>, config: Config) -> Scene
 }
 
 /// Somebody unknown writes; gives their code.
-async fn ask(scene: &Scene, user: &str) -> String {
+pub(super) async fn ask(scene: &Scene, user: &str) -> String {
     let place = format!("with {user}");
     scene.deliver(by(user, message(&place, &format!("ask {user}"), "hello"))).await;
     let refusal = scene.platform.until(&place, 1).await.remove(0);
@@ -24,13 +24,13 @@ async fn ask(scene: &Scene, user: &str) -> String {
 }
 
 /// What a press is answered.
-async fn pressed(scene: &Scene, event: Event) -> String {
+pub(super) async fn pressed(scene: &Scene, event: Event) -> String {
     let id = event.id.clone();
     scene.deliver(event).await;
     scene.platform.until(&format!("interaction {id}"), 1).await.remove(0)
 }
 
-fn bare(code: &str) -> String {
+pub(super) fn bare(code: &str) -> String {
     code.replace('-', "")
 }
 
