@@ -8,6 +8,7 @@ use openpact_egress::credential::References;
 use openpact_model::port::KeyValue;
 use openpact_model::principal::Principal;
 use openpact_model::tool::Reach;
+use tokio_util::sync::CancellationToken;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -48,6 +49,7 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
+    ending: CancellationToken,
 }
 
 /// What a [`State`] is made of.
@@ -110,6 +112,7 @@ impl State {
             pure: parts.pure,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
+            ending: CancellationToken::new(),
         }
     }
 }
@@ -118,6 +121,18 @@ impl State {
     /// Narrows what the guest may reach of the network, by request and by connection, to what its call may.
     pub(crate) fn keep_to(&mut self, reach: &Reach) {
         self.hooks.keep_to(reach);
+    }
+
+    /// From the moment at which this is cancelled nothing from outside is waited for any more: connections are lost,
+    /// requests break off, and nothing more is taken in.
+    pub(crate) fn end_by(&mut self, ending: CancellationToken) {
+        self.hooks.end_by(ending.clone());
+        self.ending = ending;
+    }
+
+    /// Cancelled when the guest is to come to its end.
+    pub(crate) fn ending(&self) -> &CancellationToken {
+        &self.ending
     }
 
     /// What a grant for any site is narrowed to in this call.

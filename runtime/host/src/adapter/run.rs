@@ -1,9 +1,14 @@
 //! The receive loop: one instance that lives for as long as its connection, for weeks where all goes well.
 //!
+//! A loop that is to end is first told so by what it waits for: its connections are lost, its requests break off, and no
+//! event is taken from it any more. It then has a moment to put away what it has in hand. Whoever is cut off in the midst
+//! of something cannot tell that from having died of it, and would pass it at last.
+//!
 //! It has no end in time and no number of anything for its life. Its share of a processor is a rate, and so are its
 //! requests and its log; memory and open handles have limits that hold at each moment; nothing is kept about what it did.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openpact_bindings::v0_1_0::chat::AdapterComponentPre;
 use openpact_bindings::v0_1_0::chat::exports::openpact::chat::adapter;
@@ -25,6 +30,9 @@ use crate::metric::Alive;
 use crate::state::State;
 use crate::throttle::Account;
 use crate::turns::Fair;
+
+/// How long a loop that was told to end may take for that, before it is cut off.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How a run ended: the guest's own word, an error of the engine, or none because it was stopped.
 type End = Option<wasmtime::Result<Result<(), adapter::AdapterError>>>;
@@ -67,8 +75,9 @@ impl Adapter {
             place = terms.place_of_loop() => place?,
         };
         let mut state = self.sandbox.state(Role::Guest, ledger);
-        state.inbox =
-            Some(inbox::Inbox::new(port, Arc::from(self.instance.as_str()), Arc::clone(&self.pace)));
+        let (instance, ending) = (Arc::from(self.instance.as_str()), CancellationToken::new());
+        state.inbox = Some(inbox::Inbox::new(port, instance, Arc::clone(&self.pace), ending.clone()));
+        state.end_by(ending);
         let alive = Alive::count(&self.sandbox.name);
         let run = self.attended(state, meter, stop.clone());
         let run = Running::start(&self.sandbox.shared, async move {
@@ -87,6 +96,7 @@ impl Adapter {
         meter: &Arc<Meter>,
         stop: CancellationToken,
     ) -> impl Future<Output = End> + Send + 'static {
+        let ending = state.ending().clone();
         let clock = Arc::clone(&self.sandbox.shared.clock);
         let account = Arc::new(Account::open(Arc::clone(&self.throttle), Arc::clone(meter), clock));
         let store = call::store(&self.sandbox.shared.engine, state, &self.sandbox.limits);
@@ -101,11 +111,19 @@ impl Adapter {
         };
         let run = Fair::new(&self.sandbox.shared.turns, &self.sandbox.name, meter, guest);
         async move {
+            let stopped = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = own_stop.cancelled() => {}
+                }
+                ending.cancel();
+                tokio::time::sleep(GRACE).await;
+            };
             let end = tokio::select! {
                 biased;
-                () = stop.cancelled() => None,
-                () = own_stop.cancelled() => None,
-                end = run => Some(end),
+                () = stopped => None,
+                // Whatever it says of an end that it was told to come to.
+                end = run => (!ending.is_cancelled()).then_some(end),
             };
             // Behind the end of the metered part, so that the last of its time is charged too.
             drop(account);

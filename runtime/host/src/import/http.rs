@@ -6,6 +6,7 @@ use http_body_util::BodyExt as _;
 use openpact_egress as egress;
 use openpact_egress::credential::References;
 use openpact_model::tool::Reach;
+use tokio_util::sync::CancellationToken;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::ledger::Ledger;
@@ -15,11 +16,18 @@ pub(crate) struct Hooks {
     door: Option<(Arc<egress::Door>, Arc<References>)>,
     ledger: Arc<Ledger>,
     only: Option<egress::Only>,
+    /// From when on nothing is waited for any more.
+    ending: CancellationToken,
 }
 
 impl Hooks {
     pub(crate) fn new(door: Option<(Arc<egress::Door>, Arc<References>)>, ledger: Arc<Ledger>) -> Self {
-        Self { door, ledger, only: None }
+        Self { door, ledger, only: None, ending: CancellationToken::new() }
+    }
+
+    /// Cuts off requests from the moment at which this is cancelled.
+    pub(crate) fn end_by(&mut self, ending: CancellationToken) {
+        self.ending = ending;
     }
 
     /// Narrows what a grant for any site allows to what this call may reach.
@@ -76,9 +84,17 @@ impl WasiHttpHooks for Hooks {
             between_bytes: options.between_bytes_timeout,
             total: None,
         };
+        let ending = self.ending.clone();
         Box::new(async move {
-            ledger.pace().await;
-            let answer = door.send(request, options, &references).await;
+            let exchange = async {
+                ledger.pace().await;
+                door.send(request, options, &references).await
+            };
+            let answer = tokio::select! {
+                biased;
+                () = ending.cancelled() => return Err(Error::ConnectionTerminated),
+                answer = exchange => answer,
+            };
             let answer = answer.map_err(|error| {
                 if matches!(error, egress::Error::Denied(_) | egress::Error::Prohibited { .. }) {
                     ledger.denied();

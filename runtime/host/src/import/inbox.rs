@@ -9,6 +9,7 @@ use std::sync::Arc;
 use openpact_bindings::v0_1_0::chat::openpact::chat::inbox::{Connection, DeliverError, Host};
 use openpact_bindings::v0_1_0::chat::openpact::chat::{events, rendering, types};
 use openpact_model::chat;
+use tokio_util::sync::CancellationToken;
 
 use crate::adapter::event;
 use crate::adapter::pace::Pace;
@@ -19,27 +20,46 @@ const INTERFACE: &str = "openpact:chat/inbox";
 /// Accounts that one run may report: a platform's connection has one.
 const MAX_ACCOUNTS: usize = 8;
 
+/// Why nothing more is taken from a loop that is to end.
+const STOPPING: &str = "the adapter is being stopped";
+
 /// The way from one run to the inbox.
 pub(crate) struct Inbox {
     port: Arc<dyn chat::Inbox>,
     instance: Arc<str>,
     accounts: BTreeSet<String>,
     pace: Arc<Pace>,
+    /// From when on nothing more is taken.
+    ending: CancellationToken,
 }
 
 impl Inbox {
-    pub(crate) fn new(port: Arc<dyn chat::Inbox>, instance: Arc<str>, pace: Arc<Pace>) -> Self {
-        Self { port, instance, accounts: BTreeSet::new(), pace }
+    pub(crate) fn new(
+        port: Arc<dyn chat::Inbox>,
+        instance: Arc<str>,
+        pace: Arc<Pace>,
+        ending: CancellationToken,
+    ) -> Self {
+        Self { port, instance, accounts: BTreeSet::new(), pace, ending }
     }
 
     async fn deliver(&self, event: events::InboundEvent) -> Result<(), chat::DeliverError> {
-        self.pace.event().await;
-        // Before the event is taken apart: one that is forged needs no answer about its form.
-        if !self.accounts.contains(&event.account) {
-            return Err(chat::DeliverError::WrongAccount);
-        }
-        let event = event::checked(event).map_err(chat::DeliverError::Invalid)?;
-        self.pace.bytes(&event).await;
+        let admitted = async {
+            self.pace.event().await;
+            // Before the event is taken apart: one that is forged needs no answer about its form.
+            if !self.accounts.contains(&event.account) {
+                return Err(chat::DeliverError::WrongAccount);
+            }
+            let event = event::checked(event).map_err(chat::DeliverError::Invalid)?;
+            self.pace.bytes(&event).await;
+            Ok(event)
+        };
+        // Not while it is stored: what is stored is also told to those who work on it.
+        let event = tokio::select! {
+            biased;
+            () = self.ending.cancelled() => return Err(chat::DeliverError::Unavailable(STOPPING.to_owned())),
+            event = admitted => event?,
+        };
         self.port.deliver(&self.instance, event).await
     }
 
@@ -136,7 +156,7 @@ mod tests {
     async fn inbox(pace: &Arc<Pace>) -> (Inbox, Arc<Taken>) {
         let taken = Arc::new(Taken::default());
         let port = Arc::clone(&taken) as Arc<dyn chat::Inbox>;
-        let mut inbox = Inbox::new(port, Arc::from("parrot"), Arc::clone(pace));
+        let mut inbox = Inbox::new(port, Arc::from("parrot"), Arc::clone(pace), CancellationToken::new());
         inbox
             .report(Connection::Connected(Account { id: "bot".into(), name: "the bot".into() }))
             .await

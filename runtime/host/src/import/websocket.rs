@@ -3,6 +3,7 @@
 //! A connection is a resource of its instance and ends with it. Waiting for a message holds up that one guest and nobody
 //! else; what carries messages to and fro is no part of the guest, and its time is not counted as the guest's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,7 +50,14 @@ impl HostSocket for State {
 
     async fn receive(&mut self, socket: Resource<Socket>, timeout_ms: u32) -> Answer<Option<Message>> {
         let wait = Duration::from_millis(timeout_ms.into());
-        let received = tokio::time::timeout(wait, self.connection(&socket)?.receive()).await;
+        let ending = self.ending().clone();
+        let received = tokio::time::timeout(wait, self.connection(&socket)?.receive());
+        let received = tokio::select! {
+            biased;
+            // As if it were lost, so that the guest puts away what it has in hand.
+            () = ending.cancelled() => return Ok(Err(Error::Closed)),
+            received = received => received,
+        };
         let Ok(received) = received else { return Ok(Ok(None)) };
         Ok(self.told(received).map(|message| Some(incoming(message))))
     }
@@ -84,9 +92,17 @@ impl State {
             self.ledger.denied();
             return Err(none());
         };
-        self.ledger.pace().await;
-        let (options, only) = (egress::Options::default(), self.only());
-        let opened = door.connect(url, headers, options, only, &references).await;
+        let (options, only, ending) = (egress::Options::default(), self.only(), self.ending().clone());
+        let ledger = Arc::clone(&self.ledger);
+        let open = async {
+            ledger.pace().await;
+            door.connect(url, headers, options, only, &references).await
+        };
+        let opened = tokio::select! {
+            biased;
+            () = ending.cancelled() => return Err(Error::Connect("the component is being stopped".to_owned())),
+            opened = open => opened,
+        };
         if opened.is_ok() {
             self.ledger.let_through();
         }

@@ -128,6 +128,36 @@ async fn a_loop_ends_soon_after_it_is_told_to_whatever_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_loop_that_is_told_to_end_puts_away_what_it_has_in_hand() {
+    let gateway = Gateway::start().await;
+    for is_for_good in [false, true] {
+        let (adapter, _door) = connected_to(&gateway, "farewell");
+        let mut running = Loop::start(&adapter);
+        while running.next().await != lost("waiting") {}
+        if is_for_good {
+            adapter.stop();
+        } else {
+            running.stop.cancel();
+        }
+        let (end, told) = running.end_told().await;
+        assert_eq!(end, AdapterError::Stopped);
+        let ended = |wait: &str| {
+            let text = |told: &Told| match told {
+                Told::Connection(_, Connection::Lost(text)) => text.strip_prefix(wait).map(str::to_owned),
+                _ => None,
+            };
+            told.iter().find_map(text).unwrap_or_else(|| panic!("{wait} is told: {told:?}"))
+        };
+        assert!(ended("received ").contains("Closed"), "{told:?}");
+        assert!(ended("asked ").contains("ConnectionTerminated"), "{told:?}");
+        assert!(ended("connected ").contains("being stopped"), "{told:?}");
+        assert!(ended("delivered ").contains("being stopped"), "{told:?}");
+        assert_eq!(ended("kept "), "Ok(())", "{told:?}");
+        assert!(!told.iter().any(|told| matches!(told, Told::Event(..))), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn there_is_one_loop_at_a_time() {
     let adapter = rogue("sleep", generous());
     let mut first = Loop::start(&adapter);

@@ -52,6 +52,7 @@ impl Guest for Rogue {
             "requests" => requests(),
             "gateway" => gateway(),
             "connections" => connections(),
+            "farewell" => farewell(),
             mode => panic!("no mode '{mode}'"),
         }
     }
@@ -250,6 +251,22 @@ fn gateway() -> Result<(), AdapterError> {
             None => tell("nothing"),
         }
     }
+}
+
+/// Waits in every way for what never comes, and says how each wait ended.
+fn farewell() -> Result<(), AdapterError> {
+    connected(ACCOUNT).expect("the account is free");
+    let authority = setting("authority");
+    let address = format!("ws://{authority}/greedy");
+    let socket = websocket::Socket::connect(&address, &[]).expect("it is granted");
+    tell("waiting");
+    tell(&format!("received {:?}", socket.receive(u32::MAX)));
+    tell(&format!("asked {:?}", http::get(&authority, "/", "")));
+    tell(&format!("connected {:?}", websocket::Socket::connect(&address, &[]).map(drop)));
+    tell(&format!("delivered {:?}", inbox::deliver(&message(ACCOUNT, "1", "one".to_owned()))));
+    tell(&format!("kept {:?}", kv::set("in hand", b"")));
+    std::thread::sleep(Duration::from_hours(1000));
+    Ok(())
 }
 
 /// Makes one connection after another without end.

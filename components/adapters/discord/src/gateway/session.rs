@@ -36,7 +36,8 @@ impl Session {
         let session: Self = serde_json::from_slice(&stored).ok()?;
         if session.starts >= STARTS {
             log::warn(&format!(
-                "the adapter broke {STARTS} times behind the event {} of its session, which is given up",
+                "the adapter broke {STARTS} times behind the event {} of its session, which is given up: messages since \
+                 then are asked for, commands and presses of buttons are not answered",
                 session.sequence
             ));
             Self::forget();

@@ -16,6 +16,7 @@ use openpact_sdk::adapter::{Audience, InboundEvent};
 use openpact_sdk::{kv, log};
 use reqwest::Method;
 use serde_json::{Value, json};
+use serenity::model::Timestamp;
 
 use crate::api::{self, Call, Exchange, Failure, SHORTLY};
 use crate::event::{EPOCH, number};
@@ -27,7 +28,8 @@ const DIRECT: &str = "direct";
 /// The servers with an outage, and the message of each behind which it is to be asked.
 const LATE: &str = "late";
 
-/// How often it was begun to ask for what was missed, without an end in order.
+/// How often it was begun to ask for what was missed, without an end in order. That the host stops the adapter is one:
+/// it loses the connection first.
 const BEGUN: &str = "begun";
 
 /// How often that may be: the adapter may die of what comes.
@@ -129,8 +131,13 @@ impl Missed {
     fn start(&mut self) -> bool {
         let is_begun = self.begun < STARTS;
         if !is_begun {
+            let (message, since) = (self.kept, Timestamp::from_millis(milliseconds(self.kept)));
+            let since = since.map_or_else(|_| "then".to_owned(), |since| since.to_string());
             log::warn(&format!(
-                "the adapter broke {STARTS} times over what was said while no session was there; it is not read"
+                "the adapter broke {STARTS} times over what was said while no session was there. It is not read: what \
+                 came behind the message {message}, from {since} until now, in servers and in {} direct conversations. \
+                 Whoever wrote then gets no answer",
+                self.direct.len()
             ));
         }
         self.begun = if is_begun { self.begun + 1 } else { 0 };
@@ -359,6 +366,11 @@ fn before(newest: u64) -> u64 {
 /// What would be the oldest message that is still answered at this time, in milliseconds since 1970.
 fn oldest(time: u64) -> u64 {
     time.saturating_sub(EPOCH + OLDEST) << 22
+}
+
+/// When a message was sent, in milliseconds since 1970.
+fn milliseconds(message: u64) -> i64 {
+    i64::try_from((message >> 22) + EPOCH).unwrap_or(i64::MAX)
 }
 
 fn store(key: &str, value: &str) {

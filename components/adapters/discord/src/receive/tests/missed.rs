@@ -199,6 +199,26 @@ fn what_the_adapter_dies_of_is_not_asked_for_without_end() {
 }
 
 #[test]
+fn being_stopped_in_the_middle_again_and_again_costs_nothing() {
+    before();
+    // What the host lets a loop see that is to end: in its connection, in a request, and at a delivery.
+    let page_of_one = || page(&[message(950_000, "9", "missed")]);
+    for stop in 0..12 {
+        let frames = vec![hello(), begun(), Err(Error::Closed)];
+        let answer = if stop % 3 == 0 { Err(Failure::Broken("terminated".into())) } else { page_of_one() };
+        if stop % 3 == 1 {
+            answer_for_test([Err(inbox::Error::Unavailable("the adapter is being stopped".into()))]);
+        }
+        run(vec![gateway(), answer], vec![Ok(frames)]);
+        assert_eq!((kept("newest"), stored(), kept("begun")), (id(900_000), None, "0".to_owned()), "{stop}");
+    }
+    delivered_for_test();
+    let frames = vec![hello(), begun(), server(2, [1, 2, 3]), nothing(), reconnect()];
+    let last = run(vec![gateway(), page_of_one()], vec![Ok(frames)]);
+    assert_eq!((last.results, delivered()), (vec![Ok(())], vec![id(950_000)]));
+}
+
+#[test]
 fn whoever_is_killed_in_the_middle_asks_again() {
     before();
     // The script ends in the middle: nothing more is done, as when the program is killed.
