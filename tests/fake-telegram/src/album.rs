@@ -51,7 +51,7 @@ impl Album {
         // No poll may come between the two: it would be the one after.
         self.chat.bot.change(|account| account.held = true);
         sent.extend(self.parts.drain(..count).map(Draft::send));
-        self.chat.bot.change(|account| account.apart = true);
+        self.chat.bot.change(|account| account.apart = Some(account.next_update));
         sent.extend(self.send_some(usize::MAX));
         sent
     }

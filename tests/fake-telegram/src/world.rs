@@ -135,8 +135,8 @@ pub(crate) struct Account {
     pub(crate) queue: VecDeque<Queued>,
     /// No poll gets anything now.
     pub(crate) held: bool,
-    /// What comes next is not given together with what is in front of it.
-    pub(crate) apart: bool,
+    /// The poll that gives what is in front of this update does not give it; the one after does.
+    pub(crate) apart: Option<i64>,
     pub(crate) next_update: i64,
     pub(crate) next_message: i64,
     pub(crate) allowed: Vec<String>,
@@ -153,8 +153,6 @@ pub(crate) struct Account {
 
 pub(crate) struct Queued {
     pub(crate) id: i64,
-    /// The poll that gives what is in front of it does not give it; the one after does.
-    pub(crate) apart: bool,
     pub(crate) at: SystemTime,
     pub(crate) value: Value,
 }
@@ -201,7 +199,7 @@ impl Account {
             room: HashMap::new(),
             queue: VecDeque::new(),
             held: false,
-            apart: false,
+            apart: None,
             next_update: 100_000_001,
             next_message: 0,
             allowed: Vec::new(),
@@ -242,7 +240,7 @@ impl Account {
         let id = self.next_update;
         self.next_update += 1;
         value["update_id"] = id.into();
-        self.queue.push_back(Queued { id, apart: std::mem::take(&mut self.apart), at, value });
+        self.queue.push_back(Queued { id, at, value });
         self.arrived.notify_waiters();
         id
     }
@@ -260,8 +258,8 @@ impl Account {
         }
         let mut given = Vec::new();
         let limit = if self.held { 0 } else { limit };
-        for queued in self.queue.iter_mut().take(limit) {
-            if std::mem::take(&mut queued.apart) && !given.is_empty() {
+        for queued in self.queue.iter().take(limit) {
+            if self.apart.take_if(|id| *id == queued.id).is_some() && !given.is_empty() {
                 break;
             }
             given.push(queued.value.clone());

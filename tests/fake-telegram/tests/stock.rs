@@ -75,7 +75,7 @@ fn a_stock_client_holds_a_conversation() {
         &alice,
         &json!({"pinned_message": {"message_id": 1, "date": 0, "chat": {"id": 42, "type": "private"}}}),
     );
-    chat.media_group(&alice, "album", 2);
+    chat.album(&alice, "album", &[b"1", b"2"]).send();
     bot.channel(-1002, "Channel").post("news");
     bot.push(json!({"kind_of_tomorrow": {"a": 1}}));
     let seen = ask("/seen").text;
