@@ -74,7 +74,14 @@ fn the_owner_is_answered_with_the_very_same_call(stage: &Several, platform: &dyn
 fn a_strangers_command_is_not_run(stage: &Several, platform: &dyn Platform) {
     let room = platform.direct(EVE);
     let refusal = stage.answer(platform, &room, || platform.command(&room, EVE, "sessions", ""));
-    let own = code(&refusal.text);
+    // Slack does not say whether a direct message in which a command is used is one with the assistant, until something
+    // is said there; a code is for nobody else's eyes.
+    let own = if platform.name() == "slack" {
+        assert!(refusal.text.contains("whom my owner has let in"), "{}", refusal.text);
+        code(&stage.answer(platform, &room, || platform.say(&room, EVE, "May I come in?")).text)
+    } else {
+        code(&refusal.text)
+    };
     platform.command(&room, EVE, "approve", &own);
     platform.command(&room, EVE, "model", "other");
     platform.say(&room, EVE, "/help");
