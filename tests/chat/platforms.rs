@@ -42,6 +42,23 @@ fn an_answer_is_shown_while_it_is_written() {
 }
 
 #[test]
+fn a_platform_that_says_when_it_takes_no_more_is_not_asked_beyond() {
+    let stage = Several::start(vec![slowly()], ", stream: true");
+    let narrow: Vec<_> = stage.platforms().filter(|platform| platform.narrow(2, 3_000)).collect();
+    assert!(!narrow.is_empty());
+    for platform in narrow {
+        let room = platform.direct(OWNER);
+        platform.say(&room, OWNER, "Say it word by word.");
+        let is_end = |answer: &Answer| answer.text.contains("and the end.");
+        let end =
+            stage.wait(platform, "the end", || platform.answers(&room).into_iter().find(|it| is_end(it)));
+        assert!(end.edits > 2, "more than there is room for at once: {end:?}");
+        assert_eq!(platform.refusals(), 0, "{}", platform.summary());
+    }
+    stage.end();
+}
+
+#[test]
 fn what_is_said_while_it_is_away_is_answered() {
     let mut stage = Several::start(Vec::new(), "");
     let rooms = |stage: &Several| -> Vec<_> {

@@ -241,6 +241,16 @@ impl Platform for Discord {
         self.server.clear_faults();
     }
 
+    fn narrow(&self, requests: u64, milliseconds: u64) -> bool {
+        let (route, window) = (Some(requests), milliseconds);
+        self.server.limits(Limits { route, window, answer: Some(15_000), ..Limits::default() });
+        true
+    }
+
+    fn refusals(&self) -> usize {
+        self.server.look(|world| world.calls().iter().filter(|call| call.status == 429).count())
+    }
+
     fn has_commands(&self) -> bool {
         !self.bot.commands().is_empty()
     }

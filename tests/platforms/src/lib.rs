@@ -144,6 +144,17 @@ pub trait Platform: Send + Sync {
     /// Nothing fails any more.
     fn calm(&self);
 
+    /// From now on it takes only so many requests of one kind in a channel in so many milliseconds, and says with each how
+    /// many are left. `false` for a platform that says nothing of the kind.
+    fn narrow(&self, _requests: u64, _milliseconds: u64) -> bool {
+        false
+    }
+
+    /// The requests that it refused because they were too many, where it can be narrowed.
+    fn refusals(&self) -> usize {
+        0
+    }
+
     /// Whether the assistant has told the platform its commands; on Slack the app's manifest has them from the start.
     fn has_commands(&self) -> bool;
 

@@ -1,5 +1,6 @@
 //! One exchange with the API (<https://discord.com/developers/docs/reference>).
 
+mod bucket;
 mod failure;
 mod reply;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 
+pub(crate) use bucket::Mindful;
 #[cfg(test)]
 pub(crate) use failure::Refusal;
 pub(crate) use failure::{Failure, TOKEN_REFUSED, Unusable, UnusableSocket};

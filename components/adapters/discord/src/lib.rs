@@ -68,23 +68,23 @@ impl Adapter for Discord {
     }
 
     fn send_part(target: Target, part: Part, key: String) -> Result<Sent, SendError> {
-        send::send(&api::Api::connect()?, &target, part, &key)
+        send::send(&mindful()?, &target, part, &key)
     }
 
     fn edit_part(target: Target, id: String, part: Part) -> Result<(), SendError> {
-        send::edit(&api::Api::connect()?, &target, &id, part)
+        send::edit(&mindful()?, &target, &id, part)
     }
 
     fn delete_part(target: Target, id: String) -> Result<(), SendError> {
-        send::delete(&api::Api::connect()?, &target, &id)
+        send::delete(&mindful()?, &target, &id)
     }
 
     fn typing(target: Target) -> Result<(), SendError> {
-        send::typing(&api::Api::connect()?, &target)
+        send::typing(&mindful()?, &target)
     }
 
     fn answer_interaction(interaction: String, answer: Outbound) -> Result<(), SendError> {
-        answer::answer(&api::Api::connect()?, &interaction, &answer)
+        answer::answer(&mindful()?, &interaction, &answer)
     }
 
     fn fetch_attachment(id: String, limit: u64) -> Result<Vec<u8>, SendError> {
@@ -94,4 +94,9 @@ impl Adapter for Discord {
     fn register_commands(commands: Vec<CommandSpec>) -> Result<(), AdapterError> {
         command::register(&api::Api::connect()?, &commands)
     }
+}
+
+/// The API, for what is sent.
+fn mindful() -> Result<api::Mindful<api::Api>, api::Unusable> {
+    api::Api::connect().map(api::Mindful)
 }

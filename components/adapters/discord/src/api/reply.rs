@@ -52,7 +52,7 @@ impl Answer {
     }
 
     /// The wait that its bucket asks for.
-    fn pause(&self) -> Option<u32> {
+    pub(super) fn pause(&self) -> Option<u32> {
         let is_empty = self.header("x-ratelimit-remaining") == Some("0");
         let wait = is_empty.then(|| self.seconds("x-ratelimit-reset-after"))??;
         u32::try_from(milliseconds(wait)).ok().filter(|wait| *wait > 0)

@@ -68,6 +68,20 @@ impl Exchange for Script {
     }
 }
 
+impl Exchange for &Script {
+    fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
+        (*self).exchange(call)
+    }
+
+    fn fetch(&self, url: &Url, limit: u64) -> Result<Option<Answer>, Failure> {
+        (*self).fetch(url, limit)
+    }
+
+    fn base(&self) -> &Url {
+        (*self).base()
+    }
+}
+
 /// An answer with this JSON.
 #[expect(clippy::unnecessary_wraps, reason = "scripts hold results")]
 pub(crate) fn ok(value: &Value) -> Result<Answer, Failure> {
