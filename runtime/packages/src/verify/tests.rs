@@ -1,6 +1,8 @@
 //! Tests of verification: every way in which a package is refused, and every bit of a package and of its signature.
 
 mod imports;
+mod manifest;
+mod stock;
 mod trust;
 
 use base64::Engine as _;
@@ -255,47 +257,6 @@ fn a_package_has_at_most_64_mebibytes() {
 }
 
 #[test]
-fn a_component_without_a_manifest_is_refused() {
-    assert_eq!(refusal(tool_component()), Refusal::NoManifest);
-}
-
-#[test]
-fn two_manifests_are_refused() {
-    let mut bytes = package();
-    append(&mut bytes, &manifest_text(SOURCE));
-    assert_eq!(refusal(bytes), Refusal::TwoManifests);
-}
-
-#[test]
-fn a_manifest_inside_a_nested_module_or_component_does_not_count() {
-    let text = manifest_text(&SOURCE.replace("\"web\"", "\"evil\""));
-    let section = CustomSection { name: MANIFEST_SECTION.into(), data: text.as_bytes().into() };
-    let mut module = Module::new();
-    module.section(&section);
-    let mut inner = Encoder::new();
-    inner.section(&section);
-    let mut nested = tool_component();
-    wasm_encoder::ComponentSection::append_to_component(&ModuleSection(&module), &mut nested);
-    wasm_encoder::ComponentSection::append_to_component(&NestedComponentSection(&inner), &mut nested);
-    assert_eq!(refusal(nested.clone()), Refusal::NoManifest);
-
-    let packed = pack(&nested, SOURCE, vec![tool("fetch")]).unwrap();
-    let key = SecretKey::generate().unwrap();
-    let signature = sign(&packed, &key).unwrap();
-    let verified = verify(packed, &signature, &trust(&key)).unwrap();
-    assert_eq!(verified.manifest().name.as_str(), "web", "the one at the top counts");
-}
-
-#[test]
-fn a_section_of_nearly_that_name_is_no_manifest() {
-    for name in ["openpact:manifest2", "openpact:manifes", "openpact:manifest ", "Openpact:manifest", ""] {
-        let mut bytes = tool_component();
-        append_section(&mut bytes, name, &manifest_text(SOURCE));
-        assert_eq!(refusal(bytes), Refusal::NoManifest, "{name:?}");
-    }
-}
-
-#[test]
 fn an_interface_name_on_something_else_is_no_interface() {
     let tools = "(instance $i) (export \"openpact:tool/tools@0.1.0\" (instance $i))";
     for other in ["(func)", "(component)", "(core module)"] {
@@ -307,54 +268,6 @@ fn an_interface_name_on_something_else_is_no_interface() {
     let text = "(component (component $c) (export \"openpact:tool/tools@0.1.0\" (component $c)))";
     let bytes = packed_by_hand(&wat::parse_str(text).unwrap(), &manifest_text(SOURCE));
     assert!(matches!(refusal(bytes), Refusal::NotOurs { .. }));
-}
-
-/// A LEB128 number in five bytes, whatever its value.
-fn padded(number: usize) -> Vec<u8> {
-    let number = u32::try_from(number).unwrap();
-    let mut bytes: Vec<_> = (0..5).map(|at| ((number >> (7 * at)) & 0x7f) as u8 | 0x80).collect();
-    bytes[4] &= 0x7f;
-    bytes
-}
-
-/// A custom section with padded lengths.
-fn padded_section(name: &str, text: &str) -> Vec<u8> {
-    let payload = [&padded(name.len())[..], name.as_bytes(), text.as_bytes()].concat();
-    [&[0][..], &padded(payload.len()), &payload].concat()
-}
-
-#[test]
-fn a_manifest_with_padded_lengths_is_one_as_others_are() {
-    let padded = padded_section(MANIFEST_SECTION, &manifest_text(SOURCE));
-    let alone = [tool_component(), padded.clone()].concat();
-    let key = SecretKey::generate().unwrap();
-    let signature = sign(&alone, &key).unwrap();
-    assert_eq!(verify(alone, &signature, &trust(&key)).unwrap().manifest().name.as_str(), "web");
-    // So it cannot hide beside another one, before it or behind it, whatever it says.
-    let evil = padded_section(MANIFEST_SECTION, "");
-    assert_eq!(refusal([package(), padded].concat()), Refusal::TwoManifests);
-    assert_eq!(refusal([package(), evil.clone()].concat()), Refusal::TwoManifests);
-    let whole = package();
-    let (head, rest) = whole.split_at(8);
-    assert_eq!(refusal([head, &evil, rest].concat()), Refusal::TwoManifests);
-    assert!(matches!(
-        pack(&[tool_component(), evil].concat(), SOURCE, vec![]),
-        Err(crate::Error::AlreadyPacked)
-    ));
-}
-
-#[test]
-fn lengths_that_are_too_long_are_invalid() {
-    for overlong in [&[0xff, 0xff, 0xff, 0xff, 0x7f][..], &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00]] {
-        let section = [&[0][..], overlong, b"x"].concat();
-        let refusal = refusal([package(), section].concat());
-        assert!(matches!(refusal, Refusal::Invalid { .. }), "{refusal:?}");
-        // As the length of a name within its section.
-        let payload = [overlong, b"openpact:manifest"].concat();
-        let section = [&[0, u8::try_from(payload.len()).unwrap()][..], &payload].concat();
-        let refusal = self::refusal([package(), section].concat());
-        assert!(matches!(refusal, Refusal::Invalid { .. }), "{refusal:?}");
-    }
 }
 
 #[test]
@@ -446,14 +359,6 @@ fn a_clone_under_another_key_is_refused() {
 }
 
 #[test]
-fn a_wrong_manifest_is_refused_with_its_key() {
-    let text = manifest_text(SOURCE).replace("license =", "licence =");
-    let refusal = refusal(packed_by_hand(&tool_component(), &text));
-    assert!(matches!(&refusal, Refusal::Manifest(_)), "{refusal:?}");
-    assert!(refusal.to_string().contains("licence"), "{refusal}");
-}
-
-#[test]
 fn a_component_for_something_else_is_not_ours() {
     for exports in [
         &[][..],
@@ -496,56 +401,6 @@ fn the_kind_must_agree_with_the_exports() {
     let key = SecretKey::generate().unwrap();
     let signature = sign(&bytes, &key).unwrap();
     assert_eq!(verify(bytes, &signature, &trust(&key)).unwrap().manifest().kind, Kind::Adapter);
-}
-
-#[test]
-fn a_signature_of_the_stock_tool_is_brought_into_canonical_form() {
-    let new = key::generate(None).unwrap();
-    let secret = SecretKey::read(&new.secret_file, None).unwrap();
-    let bytes = package();
-    let stock_comment = "timestamp:1700000000\tfile:web.wasm\thashed";
-    let stock = minisign::sign(
-        None,
-        secret.minisign(),
-        std::io::Cursor::new(&bytes),
-        Some(stock_comment),
-        Some("signature from minisign secret key"),
-    );
-    let stock = stock.unwrap().to_string().replace('\n', "\r\n");
-    assert!(matches!(verify(bytes.clone(), &stock, &trust(&secret)), Err(Refusal::NotCanonical { .. })));
-
-    let canonical = signature::import(stock.as_bytes(), &bytes, &new.public).unwrap();
-    verify(bytes.clone(), &canonical, &trust(&secret)).unwrap();
-    assert!(canonical.contains(stock_comment));
-
-    let other = SecretKey::generate().unwrap().public().unwrap();
-    assert!(matches!(signature::import(stock.as_bytes(), &bytes, &other), Err(Refusal::UnknownKey { .. })));
-    assert_eq!(signature::import(stock.as_bytes(), b"other", &new.public), Err(Refusal::Altered));
-    assert_eq!(signature::import(b" \n", &bytes, &new.public), Err(Refusal::Unsigned));
-    let hidden = stock.replace("hashed", "ha\u{202e}shed");
-    assert!(matches!(
-        signature::import(hidden.as_bytes(), &bytes, &new.public),
-        Err(Refusal::NotCanonical { .. })
-    ));
-}
-
-#[test]
-fn the_stock_library_verifies_our_signatures() {
-    let (key, bytes, signature) = signed();
-    let parsed = minisign::SignatureBox::from_string(&signature).unwrap();
-    let public = minisign::PublicKey::from_base64(&key.public().unwrap().to_string()).unwrap();
-    minisign::verify(&public, &parsed, std::io::Cursor::new(&bytes), true, false, false).unwrap();
-}
-
-#[test]
-fn the_older_signing_mode_is_not_accepted() {
-    let (key, bytes, signature) = signed();
-    let line = signature.lines().nth(1).unwrap();
-    let mut raw = BASE64.decode(line).unwrap();
-    raw[1] = b'd';
-    let older = signature.replace(line, &BASE64.encode(raw));
-    let refusal = verify(bytes, &older, &trust(&key)).unwrap_err();
-    assert_eq!(refusal, Refusal::NotCanonical { why: "it is not made in the prehashed mode" });
 }
 
 #[test]
